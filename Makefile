@@ -1,0 +1,170 @@
+# Everything that is done to this project has a target here; `make help` lists them. Go and make are all it needs: tools are
+# compiled from tools/go.mod, and what tests need is found, started or installed by internal/testenv.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+MODULE ?=
+ARGS   ?=
+FUZZTIME ?= 1m
+
+GO ?= go
+BIN := bin
+# A path that no build writes, so that the binaries are made anew; Go's cache makes that a matter of a second.
+.PHONY: FORCE
+FORCE:
+
+# ---- The product
+
+.PHONY: run
+run: ## Start the product on its embedded defaults (ARGS="--addr 127.0.0.1:8081" passes flags)
+	@echo "Gatehouse: compiling. The first time takes about five minutes on two cores, later a few seconds."
+	@echo "Then: API on http://127.0.0.1:8080, docs on http://127.0.0.1:8080/docs, data in ./data; no mail is sent yet. Ctrl-C stops it."
+	@$(GO) build -o $(BIN)/gatehouse ./cmd/gatehouse
+	@exec $(BIN)/gatehouse serve $(ARGS)
+
+.PHONY: build
+build: ## Compile bin/gatehouse
+	$(GO) build -trimpath -o $(BIN)/gatehouse ./cmd/gatehouse
+
+# ---- Tests
+
+# Packages whose tests drive a built binary: the race detector would see nothing of it.
+DRIVING := ./test/e2e/... ./test/faults/...
+# Core counts what its own tests reach; modules what any test in this process reaches.
+COVERED := ./core/...,./modules/...
+GATES   := -min 85:core/,modules/ -min 95:core/password -min 95:core/token -min 95:core/ratelimit
+TESTENV := exec $(BIN)/testenv -need
+
+.PHONY: test
+test: $(BIN)/testenv ## Run every test: SQLite, PostgreSQL, Redis, a browser, the race detector, coverage
+	@$(TESTENV) cc,postgres,redis,chromium -- $(MAKE) test-inside
+
+# What `test` runs where TEST_POSTGRES_URL, TEST_REDIS_URL and TEST_CHROMIUM are set.
+.PHONY: test-inside
+test-inside:
+	@mkdir -p coverage
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m -covermode atomic -coverpkg $(COVERED) -coverprofile coverage/race.out \
+		$$($(GO) list ./... | grep -v -e '/test/e2e' -e '/test/faults')
+	$(GO) test -p 1 -timeout 20m $(DRIVING)
+	@$(MAKE) test-tools coverage
+
+.PHONY: test-tools
+test-tools:
+	$(GO) -C tools test ./...
+
+.PHONY: coverage
+coverage:
+	@$(GO) -C tools run ./covergate -module $$($(GO) list -m) $(GATES) $(CURDIR)/coverage/race.out
+
+.PHONY: check-fast
+check-fast: ## Format, vet and test on SQLite and memory alone: under five minutes
+	@$(MAKE) check-format
+	$(GO) vet ./...
+	$(GO) test $$($(GO) list ./... | grep -v '/test/faults')
+
+.PHONY: soak
+soak: $(BIN)/testenv ## Fuzz every parser (FUZZTIME=1m each) and run the long faults
+	@$(TESTENV) cc,postgres,redis,chromium -- $(MAKE) soak-inside
+
+.PHONY: soak-inside
+soak-inside:
+	@grep -rl --include='*_test.go' '^func Fuzz' core modules internal cli app test testkit 2>/dev/null | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "== $$target in $$(dirname "$$file")"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+		done; \
+	done
+	TEST_SOAK=1 $(GO) test -count 1 -timeout 2h -v $(DRIVING)
+
+.PHONY: bench
+bench: $(BIN)/testenv ## Measure: the parts with go test -bench, the product with bench/ where it is
+	$(GO) test -run '^$$' -bench . -benchmem ./core/... ./modules/...
+	@if [ -d bench ] && ls bench/*.go >/dev/null 2>&1; then $(TESTENV) postgres,redis -- $(GO) run ./bench $(ARGS); fi
+
+# ---- Checks
+
+.PHONY: check
+check: ## Format, vet, lint, tidy, generated files, licences, renaming
+	@$(MAKE) check-format
+	$(GO) vet ./...
+	@$(MAKE) lint
+	$(GO) mod tidy -diff
+	@$(MAKE) verify
+	@$(MAKE) check-rename
+
+.PHONY: check-format
+check-format:
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: fmt
+fmt: $(BIN)/golangci-lint ## Format the Go files and order their imports
+	$(BIN)/golangci-lint fmt
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Run golangci-lint (its first compilation takes minutes)
+	$(BIN)/golangci-lint run
+
+# ---- Generated files
+
+# Every generated file has one line here: the file, and the command whose output it is.
+define GENERATED
+	$(call into,docs/reference/openapi.yaml,$(BIN)/gatehouse openapi)
+	$(call into,docs/reference/settings.md,$(BIN)/gatehouse reference settings)
+	$(call into,docs/reference/cli.md,$(BIN)/gatehouse reference cli)
+	$(call into,docs/reference/dependencies.md,$(GO) -C tools run ./licences -dir ..)
+endef
+
+# into FILE,COMMAND: the file changes only if the command succeeds.
+into = @mkdir -p $(dir $(1)) && echo "$(1)" && $(2) > $(1).new && mv $(1).new $(1) || { rm -f $(1).new; exit 1; }
+
+.PHONY: generate
+generate: build ## Write the generated files anew, the list of dependencies and licences among them
+	$(GENERATED)
+
+# What git sees of the tree: two equal answers mean that nothing changed in between.
+STATE := { git status --porcelain --untracked-files=all; git diff HEAD --no-ext-diff; git ls-files --others --exclude-standard -z | xargs -0 -r cksum; }
+
+.PHONY: verify
+verify: ## Generate, then fail if that changed a file
+	@before=$$($(STATE) 2>/dev/null | cksum); $(MAKE) generate || exit 1; after=$$($(STATE) 2>/dev/null | cksum); \
+	if [ "$$before" != "$$after" ]; then git status --short; git --no-pager diff --stat; echo "generated files were not up to date: commit what make generate wrote"; exit 1; fi
+
+# ---- The module path
+
+.PHONY: rename
+rename: ## Give the project your own module path: make rename MODULE=example.com/shop
+	@$(GO) -C tools run ./rename -dir .. -to "$(MODULE)"
+	$(GO) build ./...
+	$(GO) -C tools build -o /dev/null ./covergate
+
+.PHONY: check-rename
+check-rename:
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	git ls-files -z --cached --others --exclude-standard | xargs -0 sh -c 'for f; do [ -f "$$f" ] && printf "%s\0" "$$f"; done; true' sh | tar -c --null -T - | tar -x -C "$$dir" && \
+	echo "renaming a copy" && $(MAKE) -C "$$dir" rename MODULE=example.com/renamed/product && \
+	cd "$$dir" && $(GO) vet ./... && ! grep -rn --include='*.go' '"github.com/gatehouse/gatehouse[/"]' .
+
+# ---- Tools
+
+$(BIN)/testenv: FORCE
+	@$(GO) build -o $@ ./internal/testenv/cmd/testenv
+
+$(BIN)/golangci-lint: tools/go.mod tools/go.sum
+	@echo "compiling golangci-lint (minutes, the first time)"
+	@$(GO) -C tools build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+.PHONY: hooks
+hooks: ## Let git run the checks of .githooks before each commit
+	git config core.hooksPath .githooks
+
+.PHONY: clean
+clean: ## Remove what was built; data stays
+	rm -rf $(BIN) coverage
+
+.PHONY: help
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'

@@ -1,0 +1,217 @@
+// Package app is the composition root: it reads the settings, opens the stores, builds modules in order of need, and gives
+// the handler that serves them. It is the only importer of modules.
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/config"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/telemetry"
+	"github.com/gatehouse/gatehouse/core/token"
+)
+
+// Build makes modules over lazy handles: nothing is opened until every setting, the modules' included, was read and checked.
+type Build func(*Stores) ([]module.Module, error)
+
+// Options replace parts of an App, for tests.
+type Options struct {
+	Clock   clock.Clock                                     // nil is the system's
+	Observe func(ctx context.Context, s database.Statement) // is told each statement; nil costs nothing
+	Logs    io.Writer                                       // nil is stderr
+	// LogLevel replaces the default of log.level, for commands that people watch; empty leaves it.
+	LogLevel string
+}
+
+// App is a program made of modules, before and after its stores are open.
+type App struct {
+	Modules []module.Module
+	Router  *httpapi.Router
+	Stores  *Stores
+
+	options   Options
+	settings  *settings
+	values    *config.Values
+	telemetry *telemetry.Telemetry
+}
+
+// New builds the modules and mounts their operations. It opens nothing, so it can print what there is.
+func New(build Build, o Options) (*App, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	a := &App{Stores: newStores(o.Clock), options: o, settings: &settings{}}
+	modules, err := build(a.Stores)
+	if err != nil {
+		return nil, fmt.Errorf("build modules: %w", err)
+	}
+	if err := checkModules(modules); err != nil {
+		return nil, err
+	}
+	a.Modules = modules
+	a.Router = httpapi.NewRouter("Gatehouse", description, documentVersion())
+	for _, m := range modules {
+		if m.Routes != nil {
+			m.Routes(a.Router)
+		}
+	}
+	if err := a.checkPermissions(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// checkModules wants every name once and every need met by a module before it.
+func checkModules(modules []module.Module) error {
+	var seen []string
+	for _, m := range modules {
+		if m.Name == "" || m.Name == coreName || slices.Contains(seen, m.Name) {
+			return fmt.Errorf("module %q: the name is empty, reserved or taken", m.Name)
+		}
+		for _, need := range m.Needs {
+			if !slices.Contains(seen, need) {
+				return fmt.Errorf("module %s needs %s, which does not come before it", m.Name, need)
+			}
+		}
+		seen = append(seen, m.Name)
+	}
+	return nil
+}
+
+// checkPermissions wants every permission that an operation asks for to be defined by a module.
+func (a *App) checkPermissions() error {
+	defined := map[string]bool{"public": true, "signed in": true}
+	for _, m := range a.Modules {
+		for _, p := range m.Permissions {
+			defined[p.Name] = true
+		}
+	}
+	for _, op := range a.Router.Operations() {
+		if !defined[op.Access] {
+			return fmt.Errorf("%s %s asks for the permission %s, which no module defines", op.Method, op.Path, op.Access)
+		}
+	}
+	return nil
+}
+
+// coreName is the name under which core's packages bring migrations.
+const coreName = "core"
+
+// Migrations lists core's and every module's, in order.
+func (a *App) Migrations() []database.Migrations {
+	all := []database.Migrations{{Module: coreName, FS: token.Migrations}}
+	for _, m := range a.Modules {
+		if m.Migrations != nil {
+			all = append(all, database.Migrations{Module: m.Name, FS: m.Migrations})
+		}
+	}
+	return all
+}
+
+// Parts lists every settings struct, core's and the modules'.
+func (a *App) Parts() []config.Part {
+	parts := append(a.settings.parts(), config.Part{Path: "ratelimit", Into: a.Stores.Limits})
+	for _, m := range a.Modules {
+		if m.Settings == nil {
+			continue
+		}
+		path := m.Name
+		if p, ok := m.Settings.(interface{ SettingsPath() string }); ok {
+			path = p.SettingsPath()
+		}
+		parts = append(parts, config.Part{Path: path, Into: m.Settings})
+	}
+	return parts
+}
+
+// Load reads every setting. Its error lists every fault.
+func (a *App) Load(src config.Source) (*config.Values, error) {
+	values, err := config.Load(src, a.Parts()...)
+	if err != nil {
+		return nil, err
+	}
+	a.values = values
+	if v, ok := values.Get("http.drain_delay"); ok && v.Origin == "default" && a.settings.production() {
+		a.settings.http.DrainDelay = productionDrainDelay
+	}
+	if v, ok := values.Get("log.level"); ok && v.Origin == "default" && a.options.LogLevel != "" {
+		a.settings.telemetry.Level = a.options.LogLevel
+	}
+	return values, nil
+}
+
+// CheckSafety returns ErrUnsafe, with everything that the environment forbids, or nil.
+func (a *App) CheckSafety() error {
+	return a.settings.checkSafety(a.Stores.Limits.Enabled(), a.values.Exposed())
+}
+
+// OpenDatabase starts the log and connects to the database; its schema may still have to be brought up.
+func (a *App) OpenDatabase(ctx context.Context) error {
+	t, err := telemetry.Open(ctx, a.settings.telemetry, telemetry.Options{
+		Service: "gatehouse", Version: Version(), Development: !a.settings.production(), Writer: a.options.Logs,
+	})
+	if err != nil {
+		return fmt.Errorf("open telemetry: %w", err)
+	}
+	a.telemetry = t
+	*a.Stores.Logger = *t.Logger()
+	return a.Stores.openDatabase(ctx, a.settings, a.options.Observe)
+}
+
+// Migrate brings the schema up.
+func (a *App) Migrate(ctx context.Context) ([]database.Applied, error) {
+	return a.Stores.DB.Migrate(ctx, a.Migrations())
+}
+
+// Open opens every store, with a schema that is brought up first unless the settings leave that to the migrate command.
+func (a *App) Open(ctx context.Context) error {
+	if err := a.OpenDatabase(ctx); err != nil {
+		return err
+	}
+	if err := a.bringUp(ctx); err != nil {
+		return err
+	}
+	if err := a.Stores.openRest(ctx, a.settings); err != nil {
+		return err
+	}
+	return a.instrument()
+}
+
+// Handler gives the public listener's handler. The stores must be open.
+func (a *App) Handler() (http.Handler, error) {
+	deps := httpapi.Dependencies{
+		Settings: &a.settings.http, Authenticator: a.Stores.Authenticator, Logger: a.Stores.Logger,
+		Observe: a.observe, Trace: a.trace,
+	}
+	if a.Stores.Limits.Enabled() {
+		deps.Limiter = a.Stores.Limiter
+	}
+	return a.Router.Serve(deps)
+}
+
+// observe counts an answer.
+func (a *App) observe(method, route string, status int, took time.Duration) {
+	a.telemetry.RecordRequest(context.Background(), method, route, status, took)
+}
+
+// trace begins a request's span.
+func (a *App) trace(ctx context.Context, h http.Header, method string) (context.Context, func(route string, status int)) {
+	ctx, span := a.telemetry.StartRequest(ctx, h, method, "")
+	return ctx, func(_ string, status int) { span.End(status) }
+}
+
+// Close ends what Open has opened.
+func (a *App) Close(ctx context.Context) {
+	a.Stores.close()
+	if a.telemetry != nil {
+		_ = a.telemetry.Shutdown(ctx) // there is nowhere left to say it
+	}
+}

@@ -1,0 +1,32 @@
+package app
+
+import "errors"
+
+// instrument shows the stores' numbers at /metrics.
+func (a *App) instrument() error {
+	s := a.Stores
+	var all []error
+	gauge := func(name, unit, doc string, read func() float64) {
+		all = append(all, a.telemetry.Gauge(name, unit, doc, read))
+	}
+	total := func(name, unit, doc string, read func() float64) {
+		all = append(all, a.telemetry.CounterFunc(name, unit, doc, read))
+	}
+	gauge("database.pool.in_use", "{connection}", "Connections to the database that are in use.", func() float64 { return float64(s.DB.Stats().InUse) })
+	gauge("database.pool.max", "{connection}", "Most connections to the database.", func() float64 { return float64(s.DB.Stats().Max) })
+	total("database.pool.waits", "{wait}", "How often a request waited for a connection.", func() float64 { return float64(s.DB.Stats().Waits) })
+	total("database.pool.wait_time", "s", "How long requests waited for connections, in all.", func() float64 { return s.DB.Stats().WaitTime.Seconds() })
+	gauge("password.hashing.running", "{hash}", "Password hashes under way.", func() float64 { return float64(s.Passwords.Stats().Running) })
+	gauge("password.hashing.queued", "{hash}", "Password hashes that wait for a permit.", func() float64 { return float64(s.Passwords.Stats().Queued) })
+	total("password.hashing.shed", "{hash}", "Password hashes refused because they would have waited too long.", func() float64 { return float64(s.Passwords.Stats().Shed) })
+	if s.failover != nil {
+		gauge("ratelimit.degraded", "1", "1 while limits count in this process alone because Redis is away.", func() float64 {
+			if s.failover.Degraded() {
+				return 1
+			}
+			return 0
+		})
+		total("ratelimit.degraded_checks", "{check}", "Limits that were checked without Redis.", func() float64 { return float64(s.failover.DegradedTotal()) })
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/httpapi"
+)
+
+const (
+	// stopWithin is from SIGTERM to the end, drain_delay included.
+	stopWithin = 10 * time.Second
+	// stopMargin is what is left of it to close the stores.
+	stopMargin = time.Second
+	// opsHeaderTimeout bounds the header of a probe.
+	opsHeaderTimeout = 5 * time.Second
+)
+
+// Listening says where a running app answers.
+type Listening struct {
+	Public, Ops net.Addr // Ops is nil where there is none
+}
+
+// Serve answers on both listeners until ctx ends, then drains: readiness turns first, the listener closes after
+// drain_delay, what is in flight finishes. The app must be open. ready, if set, is called once requests are answered.
+func (a *App) Serve(ctx context.Context, ready func(Listening)) error {
+	handler, err := a.Handler()
+	if err != nil {
+		return err
+	}
+	public, err := httpapi.Listen(ctx, a.settings.http.Addr, a.settings.http.MaxConnections)
+	if err != nil {
+		return listenFault("http.addr", a.settings.http.Addr, err)
+	}
+	defer func() { _ = public.Close() }() // serving has closed it, unless it never began
+	var draining atomic.Bool
+	at := Listening{Public: public.Addr()}
+	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	opsDone := make(chan error, 1)
+	if a.settings.ops.Addr != "" {
+		ops, err := httpapi.Listen(ctx, a.settings.ops.Addr, a.settings.http.MaxConnections)
+		if err != nil {
+			return listenFault("ops.addr", a.settings.ops.Addr, err)
+		}
+		at.Ops = ops.Addr()
+		opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
+		defer func() {
+			stopOps()
+			if err := <-opsDone; err != nil {
+				a.Stores.Logger.WarnContext(ctx, "the operations listener did not end well", "cause", err)
+			}
+		}()
+		go func() { opsDone <- httpapi.ServeUntil(opsCtx, a.opsServer(&draining), ops, "", "", stopMargin) }()
+	}
+	if ready != nil {
+		ready(at)
+	}
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-running.Done():
+			return
+		}
+		draining.Store(true)
+		wait(running, a.settings.http.DrainDelay)
+		stop(nil)
+	}()
+	srv := httpapi.NewServer(&a.settings.http, handler, a.Stores.Logger)
+	grace := stopWithin - stopMargin - a.settings.http.DrainDelay
+	err = httpapi.ServeUntil(running, srv, public, a.settings.http.TLSCert, a.settings.http.TLSKey, grace)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// listenFault says in one sentence why an address cannot be listened on.
+func listenFault(setting, addr string, err error) error {
+	var network *net.OpError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s: %s is in use by another program; stop it or set another address", setting, addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s: %s may not be listened on by this user; set a port from 1024 on", setting, addr)
+	case errors.As(err, &network):
+		return fmt.Errorf("%s: %s cannot be listened on: %w", setting, addr, network.Err)
+	default:
+		return fmt.Errorf("%s: %s cannot be listened on: %w", setting, addr, err)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (a *App) opsServer(draining *atomic.Bool) *http.Server {
+	ops := httpapi.Ops{Stores: a.health(), Metrics: a.telemetry.Handler(), Draining: draining.Load}
+	return &http.Server{Handler: ops.Handler(), ReadHeaderTimeout: opsHeaderTimeout}
+}
+
+// health lists the stores that readiness asks about.
+func (a *App) health() []httpapi.Store {
+	stores := []httpapi.Store{{Name: "database", Required: true, Ping: a.Stores.DB.Ping}}
+	if a.Stores.failover != nil {
+		stores = append(stores, httpapi.Store{Name: "redis", Ping: a.Stores.redis.Ping})
+	}
+	return stores
+}

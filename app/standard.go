@@ -1,0 +1,24 @@
+package app
+
+import (
+	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/modules/auth"
+	"github.com/gatehouse/gatehouse/modules/sessions"
+	"github.com/gatehouse/gatehouse/modules/users"
+)
+
+// description opens the OpenAPI document.
+const description = "Accounts, sessions and what stands around them: people register, sign in and manage their profile, and administrators manage people. " +
+	"Every error is a problem document (RFC 9457)."
+
+// Standard is Gatehouse's own modules. A program of its own wraps it and appends.
+func Standard(s *Stores) ([]module.Module, error) {
+	sessionService, sessionModule := sessions.New(sessions.Deps{DB: s.DB, RefreshTokens: s.RefreshTokens, Clock: s.Clock})
+	userService, userModule := users.New(users.Deps{DB: s.DB, Clock: s.Clock})
+	authService, authModule := auth.New(auth.Deps{
+		DB: s.DB, Accounts: userService, Sessions: sessionService, Passwords: s.Passwords, Tokens: s.Tokens, PublicKeys: s.PublicKeys,
+		Root: s.Root, Limits: s.Limits, Limiter: s.Limiter, Clock: s.Clock, Logger: s.Logger,
+	})
+	s.Authenticator, s.Accounts = authService, authService
+	return []module.Module{sessionModule, userModule, authModule}, nil
+}

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/gatehouse/gatehouse/core/cache"
+	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/ratelimit"
+	"github.com/gatehouse/gatehouse/core/token"
+	"github.com/gatehouse/gatehouse/modules/auth"
+	"github.com/gatehouse/gatehouse/modules/users"
+)
+
+// Stores are handles on what modules stand on. A Build gets them empty: it may keep the pointers, and use them once they
+// are open.
+type Stores struct {
+	DB            *database.DB
+	Limits        *ratelimit.Limits // modules declare theirs while they are built
+	Limiter       ratelimit.Limiter
+	Passwords     *password.Hasher
+	Root          *token.Root
+	Tokens        *token.Access
+	RefreshTokens *token.RefreshTokens
+	Clock         clock.Clock
+	Logger        *slog.Logger
+
+	// What a Build gives back beside its modules.
+	Authenticator httpapi.Authenticator
+	Accounts      Accounts // nil where the modules make no accounts
+
+	limiter  *lateLimiter
+	failover *ratelimit.Failover // nil without Redis
+	redis    *cache.Redis
+	keys     *token.Keys
+}
+
+// Accounts is what the command line makes accounts with.
+type Accounts interface {
+	Create(ctx context.Context, in Registration) (users.User, error)
+}
+
+// Registration is what an account is made of. It is an alias, so that the command line imports no module.
+type Registration = auth.Registration
+
+func newStores(clk clock.Clock) *Stores {
+	limiter := &lateLimiter{}
+	return &Stores{
+		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
+	}
+}
+
+// PublicKeys gives the JWK Set of the signing keys and its ETag.
+func (s *Stores) PublicKeys() (body []byte, etag string) { return s.keys.JWKS() }
+
+// lateLimiter is a Limiter that is chosen when the stores open.
+type lateLimiter struct{ ratelimit.Limiter }
+
+// openDatabase connects, and no more: the schema may not be there yet.
+func (s *Stores) openDatabase(ctx context.Context, set *settings, observe func(context.Context, database.Statement)) error {
+	db, err := database.Open(ctx, set.database, database.Options{DataDir: set.root.DataDir, Logger: s.Logger, Clock: s.Clock, Observe: observe})
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	*s.DB = *db
+	return nil
+}
+
+// openRest opens what needs the schema, and what needs nothing.
+func (s *Stores) openRest(ctx context.Context, set *settings) error {
+	*s.Passwords = *password.NewHasher(set.password)
+	root, err := token.OpenRoot(ctx, s.DB, set.masterKey(), s.Clock)
+	if err != nil {
+		return err
+	}
+	*s.Root = *root
+	*s.RefreshTokens = *token.NewRefreshTokens(root)
+	if s.keys, err = token.OpenKeys(ctx, s.DB, root, set.token.Algorithm, s.Clock); err != nil {
+		return err
+	}
+	issuer, audience := set.token.Names(set.http.PublicURL, root.InstallationID())
+	access, err := token.NewAccess(s.keys, s.Clock, token.Options{Issuer: issuer, Audience: audience, TTL: set.token.TTL})
+	if err != nil {
+		return err
+	}
+	*s.Tokens = *access
+	return s.openLimiter(set)
+}
+
+// openLimiter counts in Redis where there is one, and in this process where there is none or it is away.
+func (s *Stores) openLimiter(set *settings) error {
+	memory := ratelimit.NewMemory(s.Clock, ratelimit.DefaultKeys)
+	s.limiter.Limiter = memory
+	redis, err := cache.OpenRedis(set.redis, s.Root.InstallationID, s.Logger)
+	if err != nil {
+		return fmt.Errorf("open redis: %w", err)
+	}
+	s.redis = redis
+	if redis.State() != cache.StateNone {
+		s.failover = ratelimit.NewFailover(ratelimit.NewRedis(redis), memory, s.Logger)
+		s.limiter.Limiter = s.failover
+	}
+	return nil
+}
+
+func (s *Stores) close() {
+	if s.keys != nil {
+		s.Passwords.Close()
+	}
+	if s.redis != nil {
+		s.redis.Close()
+	}
+	if s.DB.Engine() != "" {
+		s.DB.Close()
+	}
+}

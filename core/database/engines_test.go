@@ -1,0 +1,122 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/core/secret"
+)
+
+// store is a fresh, empty database and how to open it.
+type store struct {
+	name     string
+	settings Settings
+	options  Options
+}
+
+func (s store) open(t testing.TB, change ...func(*Settings, *Options)) *DB {
+	t.Helper()
+	settings, options := s.settings, s.options
+	for _, f := range change {
+		f(&settings, &options)
+	}
+	db, err := Open(t.Context(), settings, options)
+	require.NoError(t, err)
+	t.Cleanup(db.Close)
+	return db
+}
+
+// eachStore runs the test on SQLite and, where TEST_POSTGRES_URL is set, on PostgreSQL without and with a pooler's rules.
+func eachStore(t *testing.T, test func(t *testing.T, s store)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); test(t, sqliteStore(t)) })
+	if os.Getenv("TEST_POSTGRES_URL") == "" {
+		return
+	}
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, postgresStore(t)) })
+	t.Run("postgres with pooler", func(t *testing.T) {
+		t.Parallel()
+		s := postgresStore(t)
+		s.settings.Pooler, s.settings.DirectURL = PoolerTransaction, s.settings.URL
+		test(t, s)
+	})
+}
+
+func sqliteStore(t testing.TB) store {
+	t.Helper()
+	s := DefaultSettings()
+	s.URL = secret.New("sqlite:" + filepath.Join(t.TempDir(), "test.db") + "?synchronous=off")
+	return store{name: "sqlite", settings: s}
+}
+
+var databases atomic.Int64
+
+// postgresStore makes a database of its own in the server of TEST_POSTGRES_URL.
+func postgresStore(t testing.TB) store {
+	t.Helper()
+	server := os.Getenv("TEST_POSTGRES_URL")
+	name := fmt.Sprintf("gatehouse_database_%d_%d", os.Getpid(), databases.Add(1))
+	admin(t, server, "CREATE DATABASE "+name)
+	t.Cleanup(func() { admin(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	u, err := url.Parse(server)
+	require.NoError(t, err)
+	u.Path = "/" + name
+	s := DefaultSettings()
+	s.URL, s.PoolMin, s.PoolMax = secret.New(u.String()), 0, 5
+	return store{name: "postgres", settings: s}
+}
+
+func admin(t testing.TB, server string, statements ...string) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, server)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(ctx) }()
+	for _, s := range statements {
+		_, err = conn.Exec(ctx, s)
+		require.NoError(t, err)
+	}
+}
+
+// files makes a module's migrations of name, text pairs.
+func files(pairs ...string) fstest.MapFS {
+	m := fstest.MapFS{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = &fstest.MapFile{Data: []byte(pairs[i+1])}
+	}
+	return m
+}
+
+// things is a table with a column of every type.
+func things() []Migrations {
+	const columns = `CREATE TABLE things (
+		id UUID PRIMARY KEY, name TEXT NOT NULL, size INT NOT NULL DEFAULT 0, ratio FLOAT, flag BOOL NOT NULL DEFAULT FALSE,
+		at TIME, doc JSON, raw BLOB, parent UUID REFERENCES things (id), note TEXT);
+	CREATE UNIQUE INDEX things_name_key ON things (name); -- a comment; with a semicolon
+	CREATE UNIQUE INDEX things_size_note_key ON things (size, note);
+	INSERT INTO things (id, name) VALUES ('00000000-0000-7000-8000-000000000001', 'first?;');`
+	lite := strings.NewReplacer("UUID", "TEXT", "INT ", "INTEGER ", "FLOAT", "REAL", "BOOL ", "INTEGER ", "at TIME", "at INTEGER", "JSON", "TEXT").Replace(columns)
+	lite = strings.Replace(lite, "note TEXT);", "note TEXT) STRICT;", 1)
+	pg := strings.NewReplacer("UUID", "uuid", "INT ", "bigint ", "FLOAT", "double precision", "BOOL ", "boolean ", "at TIME", "at timestamptz", "JSON", "jsonb", "BLOB", "bytea").Replace(columns)
+	return []Migrations{{Module: "things", FS: files("0001_things.sqlite.sql", lite, "0001_things.postgres.sql", pg)}}
+}
+
+func (s store) withThings(t testing.TB, change ...func(*Settings, *Options)) *DB {
+	t.Helper()
+	db := s.open(t, change...)
+	_, err := db.Migrate(t.Context(), things())
+	require.NoError(t, err)
+	return db
+}
+
+const firstThing = "00000000-0000-7000-8000-000000000001"

@@ -1,0 +1,112 @@
+package database
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"sort"
+	"strconv"
+)
+
+// migration is one file that this engine runs.
+type migration struct {
+	module string
+	number int
+	name   string
+	file   string
+	digest string
+	text   string
+}
+
+var migrationFile = regexp.MustCompile(`^(\d{4})_([a-z0-9_]+)(?:\.(sqlite|postgres))?\.sql$`)
+
+// readMigrations reads every set for the engine and checks the files' names: numbers from 1 without gaps or doubles, and
+// both engines served.
+func readMigrations(engine Engine, sets []Migrations) ([]migration, error) {
+	var all []migration
+	seen := map[string]bool{}
+	for _, set := range sets {
+		if set.FS == nil {
+			continue
+		}
+		if set.Module == "" || seen[set.Module] {
+			return nil, fmt.Errorf("migrations of module %q: the name is empty or there twice", set.Module)
+		}
+		seen[set.Module] = true
+		list, err := readSet(engine, set)
+		if err != nil {
+			return nil, fmt.Errorf("migrations of module %s: %w", set.Module, err)
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+// sqlFiles lists the files in order, and the folder that they are in.
+func sqlFiles(root fs.FS) (fs.FS, []string, error) {
+	if info, err := fs.Stat(root, "migrations"); err == nil && info.IsDir() {
+		if root, err = fs.Sub(root, "migrations"); err != nil {
+			return nil, nil, err
+		}
+	}
+	files, err := fs.Glob(root, "*.sql")
+	sort.Strings(files)
+	return root, files, err
+}
+
+func readSet(engine Engine, set Migrations) ([]migration, error) {
+	root, files, err := sqlFiles(set.FS)
+	if err != nil {
+		return nil, err
+	}
+	mine := map[int]migration{}
+	engines := map[int]map[Engine]string{} // number → engine → file
+	for _, file := range files {
+		part := migrationFile.FindStringSubmatch(file)
+		if part == nil {
+			return nil, fmt.Errorf("%s is not named 0001_name.sql, 0001_name.sqlite.sql or 0001_name.postgres.sql", file)
+		}
+		number, _ := strconv.Atoi(part[1]) // four digits
+		if engines[number] == nil {
+			engines[number] = map[Engine]string{}
+		}
+		for _, e := range []Engine{SQLite, PostgreSQL} {
+			if part[3] != "" && part[3] != string(e) {
+				continue
+			}
+			if other, ok := engines[number][e]; ok {
+				return nil, fmt.Errorf("%s and %s have the same number", other, file)
+			}
+			engines[number][e] = file
+			if e == engine {
+				mine[number] = migration{module: set.Module, number: number, name: part[2], file: file}
+			}
+		}
+	}
+	return load(root, mine, engines)
+}
+
+func load(root fs.FS, mine map[int]migration, engines map[int]map[Engine]string) ([]migration, error) {
+	list := make([]migration, 0, len(engines))
+	for number := 1; number <= len(engines); number++ {
+		if len(engines[number]) == 0 {
+			return nil, fmt.Errorf("number %04d is missing", number)
+		}
+		m, ok := mine[number]
+		if !ok || len(engines[number]) != 2 {
+			return nil, fmt.Errorf("number %04d is there for one engine only", number)
+		}
+		text, err := fs.ReadFile(root, m.file)
+		if err != nil {
+			return nil, err
+		}
+		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")) // a checkout may have changed the line ends
+		sum := sha256.Sum256(text)
+		m.text, m.digest = string(text), hex.EncodeToString(sum[:])
+		list = append(list, m)
+	}
+	return list, nil
+}

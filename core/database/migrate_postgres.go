@@ -1,0 +1,147 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// migrationLock is the key of the advisory lock, an arbitrary number of our own.
+	migrationLock = 7_305_808_871_931_001
+	// lockPoll is how often a waiting migrator asks. Waiting inside the server would hold a snapshot and be harder to end.
+	lockPoll = 50 * time.Millisecond
+	// tableLockTimeout is how long a migration waits for a table: whoever asks for it after us waits behind us.
+	tableLockTimeout = 2 * time.Second
+	tableLockTries   = 10
+)
+
+// pgMigrator migrates on a connection of its own, past any pooler, without a statement time-out.
+type pgMigrator struct{ conn *pgx.Conn }
+
+func (p *postgres) migrator(ctx context.Context, _ Options) (migrator, error) {
+	config := p.direct.Copy()
+	delete(config.RuntimeParams, "statement_timeout")
+	delete(config.RuntimeParams, "idle_in_transaction_session_timeout")
+	config.RuntimeParams["application_name"] = "gatehouse migrate"
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		r := classifyPostgres(err, true)
+		r.kind = unavailable
+		return nil, r.answer()
+	}
+	return &pgMigrator{conn}, nil
+}
+
+func (m *pgMigrator) fault(err error) error { return classifyPostgres(err, m.conn.IsClosed()).answer() }
+
+// lock takes the session's advisory lock, which the server frees when the connection ends, however it ends.
+func (m *pgMigrator) lock(ctx context.Context, waiting func()) error {
+	return poll(ctx, waiting, func() (bool, error) {
+		var ok bool
+		if err := m.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(migrationLock)).Scan(&ok); err != nil {
+			return false, m.fault(err)
+		}
+		return ok, nil
+	})
+}
+
+// poll asks until it is told yes, and calls waiting once if the first answer is no.
+func poll(ctx context.Context, waiting func(), ask func() (bool, error)) error {
+	ticker := time.NewTicker(lockPoll)
+	defer ticker.Stop()
+	for first := true; ; first = false {
+		ok, err := ask()
+		if ok || err != nil {
+			return err
+		}
+		if first {
+			waiting()
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return (&refusal{kind: unavailable, message: gaveUp, cause: ctx.Err()}).answer()
+		}
+	}
+}
+
+func (m *pgMigrator) applied(ctx context.Context, create bool) ([]applied, error) {
+	if create {
+		if _, err := m.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS gatehouse_migrations (
+			module text NOT NULL, number integer NOT NULL, name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL,
+			PRIMARY KEY (module, number))`); err != nil {
+			return nil, m.fault(err)
+		}
+	}
+	var exists bool
+	if err := m.conn.QueryRow(ctx, "SELECT to_regclass('gatehouse_migrations') IS NOT NULL").Scan(&exists); err != nil {
+		return nil, m.fault(err)
+	}
+	if !exists {
+		return nil, nil
+	}
+	rows, err := m.conn.Query(ctx, "SELECT module, number, name, digest, applied_at FROM gatehouse_migrations ORDER BY module, number")
+	if err != nil {
+		return nil, m.fault(err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (applied, error) {
+		var a applied
+		err := row.Scan(&a.module, &a.number, &a.name, &a.digest, &a.at)
+		a.at = a.at.UTC()
+		return a, err
+	})
+	if err != nil {
+		return nil, m.fault(err)
+	}
+	return list, nil
+}
+
+// apply gives up a table lock that does not come, so that a server at work is not held up behind it, and asks again.
+func (m *pgMigrator) apply(ctx context.Context, step migration, at time.Time) error {
+	for try := 1; ; try++ {
+		err := m.applyOnce(ctx, step, at)
+		var r *refusal
+		if err == nil || !errors.As(err, &r) || (r.code != "55P03" && r.kind != retryable) || try == tableLockTries || !pause(ctx, try) {
+			return err
+		}
+	}
+}
+
+func (m *pgMigrator) applyOnce(ctx context.Context, step migration, at time.Time) error {
+	tx, err := m.conn.Begin(ctx)
+	if err != nil {
+		return m.fault(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing after a commit
+	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", tableLockTimeout.Milliseconds())); err != nil {
+		return m.fault(err)
+	}
+	// Several statements at once need the simple protocol, which the lower connection speaks.
+	if _, err := m.conn.PgConn().Exec(ctx, step.text).ReadAll(); err != nil {
+		return m.fault(err)
+	}
+	if m.conn.PgConn().TxStatus() != 'T' {
+		return errOwnTransaction
+	}
+	if _, err := tx.Exec(ctx, "INSERT INTO gatehouse_migrations (module, number, name, digest, applied_at) VALUES ($1, $2, $3, $4, $5)",
+		step.module, step.number, step.name, step.digest, at); err != nil {
+		return m.fault(err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return m.fault(err)
+	}
+	return nil
+}
+
+func (m *pgMigrator) close() {
+	end, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = m.conn.Close(end)
+}
+
+var errOwnTransaction = errors.New("the file ends the transaction that it runs in; leave out BEGIN, COMMIT and ROLLBACK")

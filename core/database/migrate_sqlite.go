@@ -1,0 +1,113 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// sqliteMigrator migrates through the write handle, under a lock on a file beside the database. The system frees the
+// lock when the process ends, however it ends.
+type sqliteMigrator struct {
+	e    *sqliteEngine
+	file *os.File // nil until locked
+}
+
+func (e *sqliteEngine) migrator(context.Context, Options) (migrator, error) {
+	return &sqliteMigrator{e: e}, nil
+}
+
+func (m *sqliteMigrator) lock(ctx context.Context, waiting func()) error {
+	f, err := os.OpenFile(m.e.path+".migrate.lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := poll(ctx, waiting, func() (bool, error) { return tryLock(f) }); err != nil {
+		_ = f.Close()
+		return err
+	}
+	m.file = f
+	return nil
+}
+
+func (m *sqliteMigrator) applied(ctx context.Context, create bool) ([]applied, error) {
+	if create {
+		if _, err := m.e.exec(ctx, `CREATE TABLE IF NOT EXISTS gatehouse_migrations (
+			module TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, applied_at INTEGER NOT NULL,
+			PRIMARY KEY (module, number)) STRICT`, nil); err != nil {
+			return nil, err
+		}
+	}
+	var exists int
+	if err := m.e.read.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'gatehouse_migrations'").Scan(&exists); err != nil {
+		return nil, classifySQLite(err).answer()
+	}
+	if exists == 0 {
+		return nil, nil
+	}
+	rows, err := m.e.read.QueryContext(ctx, "SELECT module, number, name, digest, applied_at FROM gatehouse_migrations ORDER BY module, number")
+	if err != nil {
+		return nil, classifySQLite(err).answer()
+	}
+	defer func() { _ = rows.Close() }()
+	var list []applied
+	for rows.Next() {
+		var a applied
+		if err := rows.Scan(&a.module, &a.number, &a.name, &a.digest, (*microTime)(&a.at)); err != nil {
+			return nil, classifySQLite(err).answer()
+		}
+		list = append(list, a)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, classifySQLite(err).answer()
+	}
+	return list, nil
+}
+
+func (m *sqliteMigrator) apply(ctx context.Context, step migration, at time.Time) error {
+	c, r := m.e.handle(ctx)
+	if r != nil {
+		return r.answer()
+	}
+	defer func() { _ = c.Close() }()
+	tx, err := c.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		return classifySQLite(err).answer()
+	}
+	if err := applySQLite(ctx, tx, step, at); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return classifySQLite(err).answer()
+	}
+	return nil
+}
+
+func applySQLite(ctx context.Context, tx *sql.Tx, step migration, at time.Time) error {
+	// A savepoint is gone if the file ended our transaction, and releasing it shows that.
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT migration"); err != nil {
+		return classifySQLite(err).answer()
+	}
+	if _, err := tx.ExecContext(ctx, step.text); err != nil {
+		return classifySQLite(err).answer()
+	}
+	if _, err := tx.ExecContext(ctx, "RELEASE migration"); err != nil {
+		return errors.Join(errOwnTransaction, classifySQLite(err))
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO gatehouse_migrations (module, number, name, digest, applied_at) VALUES (?, ?, ?, ?, ?)",
+		step.module, step.number, step.name, step.digest, at.UnixMicro()); err != nil {
+		return fmt.Errorf("record it: %w", classifySQLite(err).answer())
+	}
+	return nil
+}
+
+// close leaves the lock's file: removing it would let two processes lock two files of one name.
+func (m *sqliteMigrator) close() {
+	if m.file != nil {
+		_ = m.file.Close()
+	}
+}

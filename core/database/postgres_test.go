@@ -1,0 +1,186 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/secret"
+)
+
+func TestAbsentServerIsUnavailableAndNamesNoPassword(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	s := DefaultSettings()
+	for _, host := range []string{"127.0.0.1:1", l.Addr().String()} {
+		s.URL = secret.New("postgres://u:" + hidden + "@" + host + "/x?sslmode=disable&connect_timeout=1")
+		_, err = Open(t.Context(), s, Options{})
+		require.ErrorIs(t, err, errs.ErrUnavailable)
+		require.NotContains(t, err.Error(), hidden)
+	}
+}
+
+func TestServerErrorsAreSorted(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]refusal{
+		"23505": {kind: unique}, "23503": {kind: foreignKey}, "40001": {kind: retryable}, "40P01": {kind: retryable},
+		"25006": {kind: unavailable, lost: true}, "57P01": {kind: unavailable, lost: true}, "08006": {kind: unavailable, lost: true},
+		"53300": {kind: unavailable}, "53100": {kind: unavailable}, "57014": {kind: unavailable}, "28P01": {kind: unavailable},
+		"3D000": {kind: unavailable}, "42601": {}, "22P02": {}, "": {},
+	} {
+		r := fromServer(&pgconn.PgError{Code: code, Message: "sentence", Detail: hidden}, false)
+		require.Equal(t, want.kind, r.kind, code)
+		require.Equal(t, want.lost, r.lost, code)
+		require.NotContains(t, r.Error(), hidden)
+		require.Equal(t, code != "22P02" && code != "", strings.Contains(r.Error(), "sentence"), code)
+	}
+}
+
+func TestClosedDatabaseIsUnavailable(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s store) {
+		db := s.open(t, func(s *Settings, _ *Options) { s.AcquireDeadline = 500 * time.Millisecond })
+		db.Close()
+		db.Close()
+		require.ErrorIs(t, db.Ping(t.Context()), errs.ErrUnavailable)
+		require.ErrorIs(t, exec(t.Context(), db, "SELECT 1"), errs.ErrUnavailable)
+	})
+}
+
+// cable is a line to the server that tests can cut.
+type cable struct {
+	listener net.Listener
+	server   string
+	mu       sync.Mutex
+	open     []net.Conn
+	cut      bool
+	done     sync.WaitGroup
+}
+
+func newCable(t *testing.T, server string) *cable {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	c := &cable{listener: l, server: server}
+	c.done.Go(c.accept)
+	t.Cleanup(func() { _ = l.Close(); c.set(true); c.done.Wait() })
+	return c
+}
+
+func (c *cable) accept() {
+	for {
+		in, err := c.listener.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", c.server)
+		c.mu.Lock()
+		if c.cut || err != nil {
+			_ = in.Close()
+			if out != nil {
+				_ = out.Close()
+			}
+			c.mu.Unlock()
+			continue
+		}
+		c.open = append(c.open, in, out)
+		c.mu.Unlock()
+		c.done.Go(func() { pipe(in, out) })
+		c.done.Go(func() { pipe(out, in) })
+	}
+}
+
+func pipe(from, to net.Conn) {
+	defer func() { _ = from.Close(); _ = to.Close() }()
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (c *cable) set(cut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = cut
+	if cut {
+		for _, conn := range c.open {
+			_ = conn.Close()
+		}
+		c.open = nil
+	}
+}
+
+func TestServiceComesBackWithTheServer(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("TEST_POSTGRES_URL") == "" {
+		return
+	}
+	s := postgresStore(t)
+	s.withThings(t)
+	u, err := url.Parse(s.settings.URL.Reveal())
+	require.NoError(t, err)
+	line := newCable(t, u.Host)
+	u.Host = line.listener.Addr().String()
+	s.settings.URL, s.settings.PoolMin = secret.New(u.String()), 3
+	db := s.open(t)
+	ctx := t.Context()
+	read := func() error {
+		return db.QueryRow(ctx, "SELECT name FROM things WHERE id = ?", firstThing).Scan(new(string))
+	}
+	require.NoError(t, read())
+
+	line.set(true)
+	for range 10 {
+		started := time.Now()
+		require.ErrorIs(t, read(), errs.ErrUnavailable)
+		require.ErrorIs(t, exec(ctx, db, grow, firstThing), errs.ErrUnavailable)
+		require.ErrorIs(t, db.InTx(ctx, func(context.Context, *Tx) error { return nil }), errs.ErrUnavailable)
+		require.Less(t, time.Since(started), 4*time.Second)
+	}
+	line.set(false)
+	require.Eventually(t, func() bool { return read() == nil }, 2*time.Second, 10*time.Millisecond)
+	for range 10 {
+		require.NoError(t, read())
+	}
+}
+
+func TestReadOnlyServerIsDropped(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("TEST_POSTGRES_URL") == "" {
+		return
+	}
+	s := postgresStore(t)
+	db := s.withThings(t)
+	ctx := t.Context()
+	pid := func() (n int) {
+		require.NoError(t, db.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&n))
+		return n
+	}
+	before := pid()
+	require.NoError(t, exec(ctx, db, "SET default_transaction_read_only = on"))
+	require.ErrorIs(t, exec(ctx, db, grow, firstThing), errs.ErrUnavailable)
+	require.NotEqual(t, before, pid())
+	require.NoError(t, exec(ctx, db, grow, firstThing))
+
+	admin(t, s.settings.URL.Reveal(), fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid()))
+	_ = exec(ctx, db, grow, firstThing) // at most this one is lost
+	require.NoError(t, exec(ctx, db, grow, firstThing))
+}

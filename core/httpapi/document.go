@@ -1,0 +1,289 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/ratelimit"
+)
+
+// undriven is an adapter that mounts nothing: huma describes the operations, and this package serves them.
+type undriven struct{}
+
+// Handle implements huma.Adapter.
+func (undriven) Handle(*huma.Operation, func(huma.Context)) {}
+
+// ServeHTTP implements huma.Adapter.
+func (undriven) ServeHTTP(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }
+
+const bearerScheme = "bearer"
+
+func documentConfig(title, description, version string) huma.Config {
+	return huma.Config{OpenAPI: &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info: &huma.Info{
+			Title: title, Version: version, Description: description,
+			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+		},
+		Servers: []*huma.Server{{URL: "/"}},
+		Components: &huma.Components{
+			Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+			SecuritySchemes: map[string]*huma.SecurityScheme{bearerScheme: {
+				Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "the access_token that login gives",
+			}},
+		},
+	}}
+}
+
+// Document gives the OpenAPI 3.1 document of everything mounted so far.
+func (rt *Router) Document() *huma.OpenAPI {
+	doc := rt.api.OpenAPI()
+	for _, own := range []string{"ErrorModel", "ErrorDetail"} { // huma registers its errors, and none of ours is one
+		delete(doc.Components.Schemas.Map(), own)
+	}
+	if rt.basePath != "" {
+		doc.Servers = []*huma.Server{{URL: rt.basePath}}
+	}
+	return doc
+}
+
+// answer is the shape in which huma wants an output's type.
+type answer[O any] struct {
+	Body O
+}
+
+// describe adds the operation to the document and plans its body.
+func describe[I, O any](rt *Router, o *operation) {
+	var schemas = rt.api.OpenAPI().Components.Schemas
+	op := huma.Operation{
+		Method: o.Method, Path: o.Path, OperationID: o.ID, Summary: o.Summary, Description: o.describeLimits(),
+		Tags: []string{o.Tag}, DefaultStatus: o.Status, Responses: map[string]*huma.Response{}, Extensions: map[string]any{},
+	}
+	if !o.Access.IsPublic() {
+		op.Security = []map[string][]string{{bearerScheme: {}}}
+		op.Extensions["x-permission"] = o.Access.String()
+	}
+	if o.Limit != nil {
+		op.Extensions["x-ratelimit"] = map[string]any{"name": o.Limit.Name, "limit": o.Limit.Rate.Count, "window": int(o.Limit.Rate.Per / time.Second), "per": "address"}
+	}
+	o.planBody(reflect.TypeFor[I](), schemas)
+	o.describeErrors(&op, schemas)
+	if o.hasBody(reflect.TypeFor[O]()) {
+		huma.Register[I, answer[O]](rt.api, op, nil)
+	} else {
+		huma.Register[I, struct{}](rt.api, op, nil)
+	}
+	o.finishDescription(documented(rt.api.OpenAPI(), o.Method, o.Path), schemas, reflect.TypeFor[O]())
+}
+
+func (o *operation) hasBody(out reflect.Type) bool {
+	return out != reflect.TypeFor[NoContent]() && o.Status != http.StatusNoContent
+}
+
+func (o *operation) describeLimits() string {
+	d := o.Description
+	if o.Access.Permission() != "" {
+		d += fmt.Sprintf("\n\nNeeds the permission `%s`.", o.Access.Permission())
+	}
+	if o.Limit != nil {
+		d += fmt.Sprintf("\n\nLimit: %d requests in %s from one address (`%s`).", o.Limit.Rate.Count, window(o.Limit.Rate), o.Limit.Name)
+	}
+	return strings.TrimSpace(d)
+}
+
+func window(r ratelimit.Rate) string {
+	if r.Per == time.Minute {
+		return "a minute"
+	}
+	return r.Per.String()
+}
+
+// planBody finds the input's Body field and what its operation takes.
+func (o *operation) planBody(in reflect.Type, schemas huma.Registry) {
+	f, ok := in.FieldByName("Body")
+	if !ok {
+		return
+	}
+	o.body = &bodyPlan{
+		registry: schemas, schema: huma.SchemaFromField(schemas, f, o.ID+"Request"), index: f.Index,
+		types: []string{"application/json"}, optional: f.Type.Kind() == reflect.Pointer,
+		limit: func() int64 {
+			if o.MaxBody > 0 {
+				return o.MaxBody
+			}
+			return int64(o.rt.deps.Settings.MaxBody)
+		},
+	}
+	if o.Method == http.MethodPatch {
+		o.body.types = append(o.body.types, "application/merge-patch+json")
+	}
+}
+
+// describeErrors lists the answers that follow from what the operation is, and those that it names itself. Whatever else
+// goes wrong is INTERNAL_ERROR, the document's default.
+func (o *operation) describeErrors(op *huma.Operation, schemas huma.Registry) {
+	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	all := []*errs.Error{errs.ErrValidation}
+	if o.body != nil {
+		all = append(all, errs.ErrUnsupportedMediaType, errs.ErrPayloadTooLarge)
+	}
+	if !o.Access.IsPublic() {
+		all = append(all, errs.ErrAuthentication)
+	}
+	if o.Access.Permission() != "" {
+		all = append(all, errs.ErrAuthorization)
+	}
+	if o.Limit != nil {
+		all = append(all, errs.ErrRateLimited)
+	}
+	if !o.StoreFree {
+		all = append(all, errs.ErrUnavailable)
+	}
+	all = append(all, o.Errors...)
+	for _, e := range all {
+		key := strconv.Itoa(e.Status())
+		r := op.Responses[key]
+		if r == nil {
+			r = problemResponse(e.Title(), problem)
+			op.Responses[key] = r
+		}
+		name := e.Code()
+		if e.Reason() != "" {
+			name += "_" + e.Reason()
+		}
+		r.Content["application/problem+json"].Examples[name] = &huma.Example{Summary: e.Detail(), Value: o.exampleOf(e)}
+	}
+	op.Responses["default"] = problemResponse("Internal error", problem)
+	op.Responses["default"].Content["application/problem+json"].Examples["INTERNAL_ERROR"] = &huma.Example{Value: o.exampleOf(errs.ErrInternal)}
+}
+
+func problemResponse(description string, schema *huma.Schema) *huma.Response {
+	return &huma.Response{
+		Description: description, Headers: map[string]*huma.Param{},
+		Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schema, Examples: map[string]*huma.Example{}}},
+	}
+}
+
+func (o *operation) exampleOf(e *errs.Error) Problem {
+	p := Problem{
+		Type: TypePath(e.Code()), Title: e.Title(), Status: e.Status(), Code: e.Code(), Reason: e.Reason(), Detail: e.Detail(),
+		Instance: o.Path, RequestID: exampleID,
+	}
+	if e == errs.ErrValidation {
+		p.Detail, p.Errors = "1 field is invalid", []errs.Field{{Parameter: "page", Code: errs.UnknownField, Message: "is not a parameter of this operation"}}
+		if o.body != nil {
+			p.Errors = []errs.Field{{Pointer: "#", Code: errs.Required, Message: "a JSON body is required"}}
+		}
+	}
+	return p
+}
+
+const exampleID = "0190d3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d"
+
+// finishDescription adds what huma does not know: the headers of answers, examples of success, the media types of PATCH.
+func (o *operation) finishDescription(op *huma.Operation, schemas huma.Registry, out reflect.Type) {
+	for key, r := range op.Responses {
+		status, _ := strconv.Atoi(key)
+		o.describeHeaders(status, r)
+		if media := r.Content["application/json"]; media != nil {
+			media.Example = exampleOf(schemas, media.Schema)
+		}
+		if status != 0 {
+			o.statuses = append(o.statuses, status)
+		}
+	}
+	if out.Implements(reflect.TypeFor[ETagged]()) && o.Method == http.MethodGet {
+		op.Responses["304"] = &huma.Response{Description: "Not modified: If-None-Match holds the current ETag"}
+		o.statuses = append(o.statuses, http.StatusNotModified)
+		o.describeHeaders(http.StatusNotModified, op.Responses["304"])
+	}
+	slices.Sort(o.statuses)
+	if op.RequestBody != nil {
+		media := op.RequestBody.Content["application/json"]
+		media.Example = exampleOf(schemas, media.Schema)
+		op.RequestBody.Required = !o.body.optional
+		for _, t := range o.body.types[1:] {
+			op.RequestBody.Content[t] = media
+		}
+	}
+	if out.Implements(reflect.TypeFor[ETagged]()) {
+		tag := &huma.Header{Description: "version of the resource (RFC 9110 section 8.8.3)", Schema: text()}
+		op.Responses[strconv.Itoa(o.Status)].Headers["ETag"] = tag
+	}
+}
+
+func (o *operation) describeHeaders(status int, r *huma.Response) {
+	if r.Headers == nil {
+		r.Headers = map[string]*huma.Param{}
+	}
+	r.Headers["X-Request-ID"] = &huma.Header{Description: "the request's id, taken from the request or made", Schema: text()}
+	if o.Limit != nil {
+		r.Headers["RateLimit-Policy"] = &huma.Header{Description: "the limits that apply; absent when limits are off", Schema: text()}
+		r.Headers["RateLimit"] = &huma.Header{Description: "what is left of them; absent when limits are off", Schema: text()}
+	}
+	if status == http.StatusUnauthorized {
+		r.Headers["WWW-Authenticate"] = &huma.Header{Description: "Bearer, and what is wrong with the token (RFC 6750)", Schema: text()}
+	}
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		r.Headers["Retry-After"] = &huma.Header{Description: "seconds to wait", Schema: &huma.Schema{Type: huma.TypeInteger}}
+	}
+}
+
+func text() *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
+
+func documented(doc *huma.OpenAPI, method, path string) *huma.Operation {
+	item := doc.Paths[path]
+	switch method {
+	case http.MethodGet:
+		return item.Get
+	case http.MethodPost:
+		return item.Post
+	case http.MethodPut:
+		return item.Put
+	case http.MethodPatch:
+		return item.Patch
+	case http.MethodDelete:
+		return item.Delete
+	default:
+		panic("the API has no operation of method " + method)
+	}
+}
+
+// exampleOf builds an example out of those of the schema's members.
+func exampleOf(schemas huma.Registry, s *huma.Schema) any {
+	if len(s.Examples) > 0 {
+		return s.Examples[0]
+	}
+	if s.Ref != "" {
+		return exampleOf(schemas, schemas.SchemaFromRef(s.Ref))
+	}
+	switch s.Type {
+	case huma.TypeObject:
+		object := map[string]any{}
+		for name, member := range s.Properties {
+			if slices.Contains(s.Required, name) || len(member.Examples) > 0 {
+				object[name] = exampleOf(schemas, member)
+			}
+		}
+		return object
+	case huma.TypeArray:
+		return []any{exampleOf(schemas, s.Items)}
+	case huma.TypeBoolean:
+		return true
+	case huma.TypeInteger, huma.TypeNumber:
+		return 1
+	default:
+		if s.Nullable {
+			return nil
+		}
+		return "string"
+	}
+}

@@ -1,0 +1,159 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/gatehouse/gatehouse/core/authz"
+	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/ratelimit"
+)
+
+// Op describes an operation: how it is reached, by whom, and what its document says.
+type Op struct {
+	Method, Path string
+	ID           string // operationId, such as "login"
+	Tag          string // group in the document, such as "Authentication"
+	Summary      string
+	Description  string
+	Access       authz.Rule
+	Limit        *ratelimit.Limit // per client address
+	Status       int              // of success: 200 unless set
+	Errors       []*errs.Error    // answers beyond those that follow from access, limit and input
+	MaxBody      int64            // bytes; http.max_body unless set
+	HoldsToken   bool             // the answer carries a credential and is never compressed
+	CacheControl string           // "no-store" unless set
+	StoreFree    bool             // touches no store, so it never answers 503
+}
+
+// Check looks at an input for what a schema cannot say, and reports every fault that it finds. Places that the schema
+// already refused are not reported twice. It may fill in fields that the body does not set, such as parsed values.
+type Check[I any] func(in *I, report func(errs.Field))
+
+// Body is the input of an operation that takes a JSON body and nothing else.
+type Body[T any] struct {
+	Body T
+}
+
+// operation is a mounted Op.
+type operation struct {
+	Op
+	binder   *binder
+	body     *bodyPlan // nil where the operation takes none
+	statuses []int
+	rt       *Router
+}
+
+// Handle mounts an operation: typed input in, one service call, typed output out. The input's fields come from the tags
+// path, query and header, and from a field named Body; checks say what a schema cannot. It panics on an operation without an access rule and on whatever
+// else only a mistake in the program explains.
+func Handle[I, O any](rt *Router, op Op, fn func(context.Context, I) (O, error), checks ...Check[I]) {
+	if op.Access.IsZero() {
+		panic(fmt.Sprintf("%s %s has no access rule", op.Method, op.Path))
+	}
+	if op.Status == 0 {
+		op.Status = http.StatusOK
+		if reflect.TypeFor[O]() == reflect.TypeFor[NoContent]() {
+			op.Status = http.StatusNoContent
+		}
+	}
+	o := &operation{Op: op, rt: rt}
+	describe[I, O](rt, o)
+	o.binder = newBinder(reflect.TypeFor[I](), rt.api.OpenAPI().Components.Schemas)
+	rt.operations = append(rt.operations, o)
+	rt.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
+		rw := w.(*response)
+		if err := run(o, rw, r, fn, checks); err != nil {
+			rt.fail(rw, r, err)
+		}
+	})
+}
+
+// run takes a request through the checks in the contract's order, then does the work and answers.
+func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.Context, I) (O, error), checks []Check[I]) error {
+	w.request.matched, w.request.route = true, o.Path
+	if err := o.admit(w, r); err != nil {
+		return err
+	}
+	var in I
+	faults, readable, err := o.read(w, r, reflect.ValueOf(&in).Elem())
+	if err != nil {
+		return err
+	}
+	for _, check := range checks {
+		if !readable {
+			break
+		}
+		faults = appendNew(faults, func(report func(errs.Field)) { check(&in, report) })
+	}
+	if len(faults) > 0 {
+		return errs.Invalid(faults)
+	}
+	out, err := fn(r.Context(), in)
+	if err != nil {
+		return err
+	}
+	if o.CacheControl != "" {
+		w.Header()["Cache-Control"] = []string{o.CacheControl}
+	}
+	if o.Status == http.StatusNoContent || o.Status == http.StatusAccepted {
+		w.WriteHeader(o.Status)
+		return nil
+	}
+	return writeJSON(w, r, o.Status, out, o.HoldsToken)
+}
+
+// admit is what comes before the input: the address limit, 401 and 403.
+func (o *operation) admit(w *response, r *http.Request) error {
+	if o.Limit != nil && o.rt.deps.Limiter != nil {
+		if err := o.limitAddress(w, r); err != nil {
+			return err
+		}
+	}
+	if o.Access.IsPublic() {
+		return nil
+	}
+	token, err := bearer(r.Header)
+	if err != nil {
+		return err
+	}
+	p, err := o.rt.deps.Authenticator.Authenticate(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	if !o.Access.Allows(p) {
+		return errs.ErrAuthorization
+	}
+	w.request.principal = p
+	return nil
+}
+
+// read fills the input from path, query, header and body, and gives the faults of all of them. readable is false where the
+// body gave nothing that a check could look at.
+func (o *operation) read(w *response, r *http.Request, in reflect.Value) (faults []errs.Field, readable bool, err error) {
+	if o.body == nil {
+		return o.binder.bind(r, in), true, nil
+	}
+	raw, err := o.body.receive(w, r)
+	if err != nil {
+		return nil, false, err
+	}
+	ofBody, readable := o.body.decode(raw, in)
+	return append(o.binder.bind(r, in), ofBody...), readable, nil
+}
+
+// appendNew adds the faults of a check whose places are not refused yet.
+func appendNew(faults []errs.Field, check func(report func(errs.Field))) []errs.Field {
+	refused := faults
+	check(func(f errs.Field) {
+		for _, known := range refused {
+			if within(f, known) {
+				return
+			}
+		}
+		faults = append(faults, f)
+	})
+	return faults
+}

@@ -1,0 +1,89 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+
+	"github.com/gatehouse/gatehouse/core/httpapi/pages"
+)
+
+// mountSite adds health, the documents and the pages to the public listener, once every operation is mounted.
+func (rt *Router) mountSite() error {
+	site, err := pages.New(pages.Options{
+		BasePath: rt.basePath, ServiceName: rt.Document().Info.Title, SecurityScheme: bearerScheme, Errors: rt.errorDocs(),
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range site.Routes() {
+		pattern := p.Method + " " + p.Path
+		if p.Path == "/" {
+			pattern += "{$}"
+		}
+		rt.page(pattern, p.Serve)
+	}
+	asJSON := newFile("application/openapi+json", rt.DocumentJSON())
+	asYAML := newFile("application/openapi+yaml", rt.DocumentYAML())
+	rt.page("GET /openapi.json", asJSON.serve)
+	rt.page("GET /openapi.yaml", asYAML.serve)
+	rt.page("GET /healthz", func(w http.ResponseWriter, _ *http.Request) bool {
+		writeHealth(w)
+		return true
+	})
+	return nil
+}
+
+// DocumentJSON gives the OpenAPI document, indented.
+func (rt *Router) DocumentJSON() []byte {
+	raw, err := json.Marshal(rt.Document())
+	if err != nil {
+		panic(err) // the document is made of our own types
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil {
+		panic(err)
+	}
+	b.WriteByte('\n')
+	return b.Bytes()
+}
+
+// DocumentYAML gives the OpenAPI document as YAML.
+func (rt *Router) DocumentYAML() []byte {
+	raw, err := rt.Document().YAML()
+	if err != nil {
+		panic(err) // the document is made of our own types
+	}
+	return raw
+}
+
+// file is something that does not change while the process lives.
+type file struct {
+	contentType, tag string
+	plain            []byte
+}
+
+func newFile(contentType string, content []byte) file {
+	sum := sha256.Sum256(content)
+	return file{contentType: contentType, tag: `"` + hex.EncodeToString(sum[:12]) + `"`, plain: content}
+}
+
+func (f file) serve(w http.ResponseWriter, r *http.Request) bool {
+	h := w.Header()
+	h["Cache-Control"] = []string{"no-cache"}
+	h["Etag"] = []string{f.tag}
+	h.Add("Vary", "Accept-Encoding")
+	if noneMatch(r, f.tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return true
+	}
+	h["Content-Type"] = []string{f.contentType}
+	if acceptsGzip(r) {
+		_ = writeGzip(w, http.StatusOK, f.plain) // it tells of no error once the answer has begun
+		return true
+	}
+	_, _ = w.Write(f.plain)
+	return true
+}

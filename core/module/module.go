@@ -1,0 +1,20 @@
+// Package module is the contract between the app and what it is made of: a module is a value that says what it brings.
+// Nothing here runs; the command line can print modules without starting anything.
+package module
+
+import (
+	"io/fs"
+
+	"github.com/gatehouse/gatehouse/core/authz"
+	"github.com/gatehouse/gatehouse/core/httpapi"
+)
+
+// Module is what a domain package gives the app. A nil field means "none".
+type Module struct {
+	Name        string                // "users": prefixes its tables, permissions, jobs and settings
+	Needs       []string              // modules whose tables this one refers to
+	Settings    any                   // pointer to its settings struct, filled before the stores open; read only when serving
+	Migrations  fs.FS                 // 0001_name.sql, or .sqlite.sql and .postgres.sql where they must differ
+	Permissions []authz.Permission    // rights that its operations ask for
+	Routes      func(*httpapi.Router) // an operation without an access rule does not mount
+}

@@ -1,0 +1,164 @@
+package password
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/errs"
+)
+
+// The causes behind errs.ErrUnavailable, for the log.
+var (
+	errQueueFull     = errors.New("password: the queue for hashing is longer than its deadline")
+	errQueueDeadline = errors.New("password: no permit to hash within the deadline")
+)
+
+// Stats are counts since the start, and the state of the moment.
+type Stats struct {
+	Permits int // hashes at a time, at most
+	Running int // hashes now
+	Queued  int // callers waiting now
+
+	Done     uint64        // hashes finished
+	Waited   uint64        // callers that got a permit after waiting
+	WaitTime time.Duration // what those waited, in sum
+	Shed     uint64        // callers sent away at once, since they would have waited too long
+	TimedOut uint64        // callers that waited until the deadline in vain
+	Left     uint64        // callers whose context ended while they waited
+
+	MeanTime time.Duration // moving average of one hash
+}
+
+// gate hands out permits, first come, first served. It keeps goodput under overload by refusing whoever would wait past
+// the deadline, or past the time its own context has left, before any work is done for it.
+type gate struct {
+	permits  int
+	deadline time.Duration
+
+	mu     sync.Mutex
+	queue  list.List // of *waiter
+	counts Stats
+}
+
+// waiter is one caller in the queue.
+type waiter struct {
+	ctx     context.Context // ended contexts are passed over when a permit comes free
+	granted chan struct{}   // closed under the gate's lock when the waiter has a permit
+}
+
+func newGate(permits int, deadline, guess time.Duration) *gate {
+	return &gate{permits: permits, deadline: deadline, counts: Stats{Permits: permits, MeanTime: guess}}
+}
+
+// enter takes a permit; leave gives it back. It returns errs.ErrUnavailable where there will be none in time, with the
+// context's error as its cause where the context has ended.
+func (g *gate) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return errs.ErrUnavailable.WithCause(err)
+	}
+	g.mu.Lock()
+	if g.counts.Running < g.permits {
+		g.counts.Running++
+		g.mu.Unlock()
+		return nil
+	}
+	if wait := g.expectedWait(); wait > g.patience(ctx) {
+		g.counts.Shed++
+		g.mu.Unlock()
+		return unavailable(wait, errQueueFull)
+	}
+	w := &waiter{ctx: ctx, granted: make(chan struct{})}
+	place := g.queue.PushBack(w)
+	g.mu.Unlock()
+	return g.wait(w, place)
+}
+
+// wait blocks until the waiter is granted a permit, is out of time, or its context has ended.
+func (g *gate) wait(w *waiter, place *list.Element) error {
+	start := time.Now()
+	timer := time.NewTimer(g.deadline)
+	defer timer.Stop()
+	select {
+	case <-w.granted:
+	case <-w.ctx.Done():
+	case <-timer.C:
+	}
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	granted := false
+	select {
+	case <-w.granted:
+		granted = true
+	default:
+		g.queue.Remove(place)
+	}
+	switch err := w.ctx.Err(); {
+	case err != nil:
+		g.counts.Left++
+		if granted {
+			g.passOn()
+		}
+		return errs.ErrUnavailable.WithCause(err)
+	case !granted:
+		g.counts.TimedOut++
+		return unavailable(g.expectedWait(), errQueueDeadline)
+	}
+	g.counts.Waited++
+	g.counts.WaitTime += time.Since(start)
+	return nil
+}
+
+// leave gives a permit back, after work that took so long.
+func (g *gate) leave(took time.Duration) {
+	const weight = 8 // the average follows a change of load within about eight hashes
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.counts.Done++
+	g.counts.MeanTime += (took - g.counts.MeanTime) / weight
+	g.passOn()
+}
+
+// passOn hands the permit of the caller to the first waiter that still wants it, else frees it. The lock is held.
+func (g *gate) passOn() {
+	for place := g.queue.Front(); place != nil; place = g.queue.Front() {
+		w, _ := g.queue.Remove(place).(*waiter)
+		if w.ctx.Err() == nil {
+			close(w.granted)
+			return
+		}
+	}
+	g.counts.Running--
+}
+
+// expectedWait is how long a caller that joins the queue now would stand in it. The lock is held.
+func (g *gate) expectedWait() time.Duration {
+	return g.counts.MeanTime * time.Duration(g.queue.Len()+1) / time.Duration(g.permits)
+}
+
+// patience is how long the caller may wait: the deadline, or less where its context ends sooner, the work included. The
+// lock is held.
+func (g *gate) patience(ctx context.Context) time.Duration {
+	ends, ok := ctx.Deadline()
+	if !ok {
+		return g.deadline
+	}
+	return min(g.deadline, time.Until(ends)-g.counts.MeanTime)
+}
+
+func (g *gate) stats() Stats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.counts
+	s.Queued = g.queue.Len()
+	return s
+}
+
+// unavailable asks to try again after the wait, in whole seconds as the header has them, and one at least.
+func unavailable(wait time.Duration, cause error) error {
+	whole := max((wait + time.Second - 1).Truncate(time.Second), time.Second)
+	return errs.ErrUnavailable.WithRetryAfter(whole).WithCause(cause)
+}

@@ -1,0 +1,239 @@
+package password
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/core/errs"
+)
+
+const hashTime = 25 * time.Millisecond
+
+// work enters the gate, takes as long as a hash, and leaves.
+func work(ctx context.Context, g *gate) error {
+	if err := g.enter(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
+	time.Sleep(hashTime)
+	g.leave(time.Since(start))
+	return nil
+}
+
+// The clock of these tests is synctest's: it stands still while anything runs, so nothing here depends on the machine.
+
+func TestPermitsAreHandedOutInTheOrderOfArrival(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1, 2*time.Second, hashTime)
+		require.NoError(t, g.enter(t.Context()))
+		var order []int
+		for i := range 10 {
+			go func() {
+				if g.enter(t.Context()) == nil {
+					order = append(order, i)
+					g.leave(hashTime)
+				}
+			}()
+			synctest.Wait()
+		}
+		require.Equal(t, 10, g.stats().Queued)
+		time.Sleep(time.Second)
+		g.leave(hashTime)
+		synctest.Wait()
+		require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, order)
+		s := g.stats()
+		require.Equal(t, Stats{Permits: 1, Done: 11, Waited: 10, WaitTime: 10 * time.Second, MeanTime: hashTime}, s)
+	})
+}
+
+func TestWhoWouldWaitTooLongIsSentAwayAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(2, 2*time.Second, 500*time.Millisecond)
+		for range 2 {
+			require.NoError(t, g.enter(t.Context()))
+		}
+		for range 8 {
+			go func() {
+				if g.enter(t.Context()) == nil {
+					g.leave(500 * time.Millisecond)
+				}
+			}()
+		}
+		synctest.Wait()
+		require.Equal(t, 8, g.stats().Queued, "eight waits of a quarter of a second each are just in time")
+
+		before := time.Now()
+		err := g.enter(t.Context())
+		require.Equal(t, before, time.Now(), "no waiting")
+		require.ErrorIs(t, err, errs.ErrUnavailable)
+		require.ErrorIs(t, err, errQueueFull)
+		require.Equal(t, 3*time.Second, errs.From(err).RetryAfter(), "2.25 s, in whole seconds")
+		require.EqualValues(t, 1, g.stats().Shed)
+		g.leave(500 * time.Millisecond)
+		g.leave(500 * time.Millisecond)
+	})
+}
+
+func TestWhoseContextEndsSoonerIsSentAwaySooner(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1, 2*time.Second, 500*time.Millisecond)
+		require.NoError(t, g.enter(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, g.enter(ctx), errQueueFull, "half a second of waiting and half a second of hashing do not fit")
+		g.leave(hashTime)
+		require.NoError(t, g.enter(ctx))
+		g.leave(hashTime)
+	})
+}
+
+func TestTheDeadlineEndsAWaitThatWasUnderestimated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1, 2*time.Second, hashTime)
+		require.NoError(t, g.enter(t.Context()))
+		start := time.Now()
+		err := g.enter(t.Context())
+		require.Equal(t, 2*time.Second, time.Since(start))
+		require.ErrorIs(t, err, errs.ErrUnavailable)
+		require.ErrorIs(t, err, errQueueDeadline)
+		require.Equal(t, time.Second, errs.From(err).RetryAfter())
+		g.leave(2 * time.Second)
+		require.Equal(t, Stats{Permits: 1, Done: 1, TimedOut: 1, MeanTime: hashTime + (2*time.Second-hashTime)/8}, g.stats())
+	})
+}
+
+func TestACancelledCallerLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1, 2*time.Second, hashTime)
+		require.NoError(t, g.enter(t.Context()))
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- g.enter(ctx) }()
+		synctest.Wait()
+		require.Equal(t, 1, g.stats().Queued)
+		cancel()
+		err := <-result
+		require.ErrorIs(t, err, errs.ErrUnavailable)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, 0, g.stats().Queued)
+		require.EqualValues(t, 1, g.stats().Left)
+		g.leave(hashTime)
+		require.NoError(t, g.enter(t.Context()), "the permit is not lost")
+		g.leave(hashTime)
+	})
+}
+
+func TestAPermitGrantedToOneWhoJustLeftGoesToTheNext(t *testing.T) {
+	t.Parallel()
+	g := newGate(1, time.Minute, hashTime)
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := &waiter{ctx: ctx, granted: make(chan struct{})}
+	place := g.queue.PushBack(gone)
+	next := &waiter{ctx: t.Context(), granted: make(chan struct{})}
+	nextPlace := g.queue.PushBack(next)
+	g.counts.Running = 1
+	g.leave(hashTime) // grants to the first
+	cancel()          // who leaves before noticing
+	require.ErrorIs(t, g.wait(gone, place), context.Canceled)
+	require.NoError(t, g.wait(next, nextPlace))
+	g.leave(hashTime)
+	require.Zero(t, g.stats().Running)
+}
+
+func TestEndedContextsArePassedOver(t *testing.T) {
+	t.Parallel()
+	g := newGate(1, time.Minute, hashTime)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	gone := &waiter{ctx: ctx, granted: make(chan struct{})}
+	place := g.queue.PushBack(gone)
+	g.counts.Running = 1
+	g.leave(hashTime)
+	require.ErrorIs(t, g.wait(gone, place), context.Canceled)
+	require.Zero(t, g.stats().Running)
+	require.Zero(t, g.stats().Queued)
+}
+
+// Ten times the load that two permits can bear, for a minute, from clients that give up after three seconds.
+func TestGoodputHoldsUnderTenTimesTheLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const (
+			permits  = 2
+			capacity = int(time.Second/hashTime) * permits // a second
+			seconds  = 60
+		)
+		g := newGate(permits, 2*time.Second, 500*time.Millisecond) // a first guess twenty times too high
+		arrivals := rand.New(rand.NewPCG(1, 2))
+		var good, late, refused, slowRefusals atomic.Int64
+		one := func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			start := time.Now()
+			err := work(ctx, g)
+			switch took := time.Since(start); {
+			case err == nil && ctx.Err() == nil:
+				good.Add(1)
+			case err == nil:
+				late.Add(1)
+			case errors.Is(err, errs.ErrUnavailable):
+				refused.Add(1)
+				if took > 2*time.Second {
+					slowRefusals.Add(1)
+				}
+			}
+		}
+		for range seconds * capacity * 10 {
+			go one()
+			time.Sleep(time.Duration(arrivals.ExpFloat64() * float64(time.Second) / float64(capacity*10)))
+		}
+		inMinute := good.Load()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		require.GreaterOrEqual(t, inMinute, int64(seconds*capacity*9/10))
+		require.Zero(t, late.Load())
+		require.Zero(t, slowRefusals.Load())
+		require.EqualValues(t, seconds*capacity*10, good.Load()+refused.Load())
+
+		s := g.stats()
+		require.Zero(t, s.Running)
+		require.Zero(t, s.Queued)
+		start := time.Now()
+		require.NoError(t, work(t.Context(), g))
+		require.Equal(t, hashTime, time.Since(start), "afterwards all is as before")
+	})
+}
+
+// A burst far above the queue is served as far as the deadline reaches, and the rest is told at once.
+func TestABurstIsServedUpToTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(2, 2*time.Second, hashTime)
+		var good, refused atomic.Int64
+		for range 1000 {
+			go func() {
+				if err := work(t.Context(), g); err == nil {
+					good.Add(1)
+				} else {
+					refused.Add(1)
+				}
+			}()
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.InDelta(t, 162, good.Load(), 2, "two seconds of two permits, and those that began at once")
+		require.EqualValues(t, 1000, good.Load()+refused.Load())
+	})
+}

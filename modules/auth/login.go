@@ -1,0 +1,122 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/token"
+	"github.com/gatehouse/gatehouse/modules/sessions"
+	"github.com/gatehouse/gatehouse/modules/users"
+)
+
+// Login is an attempt to sign in.
+type Login struct {
+	Email    account.Email
+	Password secret.String
+	Client   sessions.Client
+}
+
+// Tokens are what a login gives.
+type Tokens struct {
+	Access  string
+	Refresh secret.String
+}
+
+// LogIn starts a session. It returns ErrInvalidCredentials for every wrong pair, after the same work whether or not the
+// account exists, and errs.ErrRateLimited before any hashing for an account that failed too often.
+func (s *Service) LogIn(ctx context.Context, in Login) (Tokens, error) {
+	cred, err := s.deps.Accounts.Credentials(ctx, in.Email)
+	if err != nil && !errors.Is(err, users.ErrNotFound) {
+		return Tokens{}, err
+	}
+	attempt, err := s.beginAttempt(ctx, in.Email, cred.ID, in.Client.Addr)
+	if err != nil {
+		return Tokens{}, err
+	}
+	started, err := s.answer(ctx, cred, in, attempt)
+	if err != nil {
+		s.giveUp(ctx, attempt, err)
+		return Tokens{}, err
+	}
+	return s.tokensFor(cred, started)
+}
+
+// answer decides about a counted attempt.
+func (s *Service) answer(ctx context.Context, cred users.Credentials, in Login, a attempt) (sessions.Started, error) {
+	hash, err := s.verify(ctx, cred, in.Password)
+	if err != nil {
+		return sessions.Started{}, err
+	}
+	return s.startSession(ctx, cred, hash, a, in.Client)
+}
+
+// verify gives the hash to keep: the one that matched, or a fresh one where that was weaker than today's.
+func (s *Service) verify(ctx context.Context, cred users.Credentials, p secret.String) (string, error) {
+	if cred.PasswordHash == "" || !cred.IsActive {
+		if err := s.deps.Passwords.VerifyNothing(ctx, p); err != nil {
+			return "", fmt.Errorf("verify password: %w", err)
+		}
+		return "", ErrInvalidCredentials
+	}
+	ok, weak, err := s.deps.Passwords.Verify(ctx, cred.PasswordHash, p)
+	if err != nil {
+		return "", fmt.Errorf("verify password: %w", err)
+	}
+	if !ok {
+		return "", ErrInvalidCredentials
+	}
+	if !weak {
+		return cred.PasswordHash, nil
+	}
+	hash, err := s.deps.Passwords.Hash(ctx, p)
+	if err != nil {
+		return cred.PasswordHash, nil //nolint:nilerr // a login is not refused because renewing the hash has to wait
+	}
+	return hash, nil
+}
+
+// startSession locks the account, finds it active with the very hash that was verified, and starts the session, at once.
+func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash string, a attempt, c sessions.Client) (started sessions.Started, err error) {
+	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		ok, err := s.deps.Accounts.RecordLoginTx(ctx, tx, cred.ID, cred.PasswordHash, hash)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ErrInvalidCredentials
+		}
+		if err := s.succeedTx(ctx, tx, a); err != nil {
+			return err
+		}
+		started, err = s.deps.Sessions.Start(ctx, tx, cred.ID, c)
+		return err
+	})
+	return started, err
+}
+
+// tokensFor gives the session's first pair. The role in the token is for those who read it: no decision of ours depends on it.
+func (s *Service) tokensFor(cred users.Credentials, started sessions.Started) (Tokens, error) {
+	access, err := s.deps.Tokens.Issue(token.Claims{Account: cred.ID, Session: started.ID, Roles: []account.Role{cred.Role}})
+	return Tokens{Access: access, Refresh: started.RefreshToken}, err
+}
+
+// Authenticate implements httpapi.Authenticator: the token says who, the stores say whether that still holds.
+func (s *Service) Authenticate(ctx context.Context, text string) (account.Principal, error) {
+	claims, err := s.deps.Tokens.Verify(ctx, text)
+	if err != nil {
+		return account.Principal{}, err
+	}
+	owner, err := s.deps.Sessions.Live(ctx, claims.Session)
+	if err != nil {
+		return account.Principal{}, err
+	}
+	u, err := s.deps.Accounts.ByID(ctx, claims.Account)
+	if errors.Is(err, users.ErrNotFound) || (err == nil && (owner != u.ID || !u.IsActive)) {
+		return account.Principal{}, sessions.ErrEnded
+	}
+	return account.Principal{Account: u.ID, Session: claims.Session, Role: u.Role}, err
+}

@@ -1,0 +1,87 @@
+// Package auth owns the ways in: registering, signing in, and the check of every access token. It asks users for accounts
+// and sessions for sessions, and keeps what slows down guessing. It never stores a password or a token.
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"embed"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/ratelimit"
+	"github.com/gatehouse/gatehouse/core/token"
+	"github.com/gatehouse/gatehouse/modules/sessions"
+	"github.com/gatehouse/gatehouse/modules/users"
+)
+
+// Settings are the settings under "auth".
+type Settings struct {
+	Password struct {
+		Policy password.Policy `conf:"policy" default:"blueprint" doc:"rules for new passwords: blueprint (8 to 128 characters with upper, lower, digit) or nist (15 to 128 characters)"`
+	} `conf:"password"`
+}
+
+// Accounts is what the module asks of users.
+type Accounts interface {
+	CreateTx(ctx context.Context, tx *database.Tx, n users.NewUser) (users.User, error)
+	ByID(ctx context.Context, id account.ID) (users.User, error)
+	Credentials(ctx context.Context, email account.Email) (users.Credentials, error)
+	RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
+}
+
+// Sessions is what the module asks of sessions.
+type Sessions interface {
+	Start(ctx context.Context, tx *database.Tx, id account.ID, c sessions.Client) (sessions.Started, error)
+	Live(ctx context.Context, id account.SessionID) (account.ID, error)
+}
+
+// Deps are what the module stands on. Pointers may be empty until the stores are open.
+type Deps struct {
+	DB         *database.DB
+	Accounts   Accounts
+	Sessions   Sessions
+	Passwords  *password.Hasher
+	Tokens     *token.Access
+	PublicKeys func() (body []byte, etag string)
+	Root       *token.Root
+	Limits     *ratelimit.Limits
+	Limiter    ratelimit.Limiter
+	Clock      clock.Clock
+	Logger     *slog.Logger
+}
+
+//go:embed migrations
+var migrations embed.FS
+
+// New makes the service and the module that mounts it.
+func New(d Deps) (*Service, module.Module) {
+	s := &Service{deps: d, settings: &Settings{}, limits: declareLimits(d.Limits)}
+	return s, module.Module{
+		Name: "auth", Needs: []string{"sessions", "users"}, Settings: s.settings, Migrations: migrations, Routes: s.routes,
+	}
+}
+
+// Service holds the flows.
+type Service struct {
+	deps     Deps
+	settings *Settings
+	limits   limits
+	attempts atomic.Int64 // counts towards the next pruning
+}
+
+// digest hides an address or an account in a key that only this installation can make.
+func (s *Service) digest(purpose string, parts ...string) []byte {
+	mac := hmac.New(sha256.New, s.deps.Root.Derive(token.PurposeAccountDigest))
+	for _, p := range append([]string{purpose}, parts...) {
+		mac.Write([]byte(p))
+		mac.Write([]byte{0})
+	}
+	return mac.Sum(nil)
+}

@@ -1,0 +1,107 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/secret"
+)
+
+type registerRequest struct {
+	Email    string        `json:"email" format:"idn-email" doc:"address that nobody registered yet" example:"ada@example.com"`
+	Password secret.String `json:"password" format:"password" writeOnly:"true" doc:"8 to 128 characters with at least one upper-case letter, one lower-case letter and one digit (15 to 128 where the service follows NIST); none of the common ones, and without the e-mail address in it" example:"Difference-Engine-1842"`
+	FullName string        `json:"full_name" doc:"1 to 100 characters" example:"Ada Lovelace"`
+
+	email    account.Email
+	fullName string
+}
+
+// checkRegistration reports all that is wrong with an e-mail address, a name and a new password.
+func (s *Service) checkRegistration(in *httpapi.Body[registerRequest], report func(errs.Field)) {
+	r := &in.Body
+	r.email = readEmail(r.Email, report)
+	name, err := account.ParseFullName(r.FullName)
+	reportInvalid(err, "#/full_name", report)
+	r.fullName = name
+	for _, f := range s.checkPassword("#/password", r.Password, r.email) {
+		report(f)
+	}
+}
+
+type registerResponse struct {
+	ID        account.ID   `json:"id" format:"uuid" doc:"UUID version 7" example:"0190d3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d"`
+	Email     string       `json:"email" format:"idn-email" example:"ada@example.com"`
+	FullName  string       `json:"full_name" example:"Ada Lovelace"`
+	CreatedAt httpapi.Time `json:"created_at"`
+}
+
+type loginRequest struct {
+	Email    string        `json:"email" format:"idn-email" example:"ada@example.com"`
+	Password secret.String `json:"password" format:"password" writeOnly:"true" doc:"at most 4 KiB" example:"Difference-Engine-1842"`
+
+	email account.Email
+}
+
+// checkLogin looks at the password only for presence and size: what a new one must be is no rule for an old one.
+func checkLogin(in *httpapi.Body[loginRequest], report func(errs.Field)) {
+	r := &in.Body
+	r.email = readEmail(r.Email, report)
+	switch size := len(r.Password.Reveal()); {
+	case size == 0:
+		report(errs.Field{Pointer: "#/password", Code: errs.Required, Message: "is required"})
+	case size > password.MaxRawBytes:
+		report(errs.Field{Pointer: "#/password", Code: errs.TooLong, Message: fmt.Sprintf("must be at most %d bytes", password.MaxRawBytes)})
+	}
+}
+
+type tokenResponse struct {
+	AccessToken  string `json:"access_token" doc:"JWT (RFC 9068) to send as Authorization: Bearer" example:"eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl"`
+	RefreshToken string `json:"refresh_token" doc:"opaque token that works once, to get the next pair with" example:"gtr_AZDTxF5veoucDR4vOktcbQ"`
+	TokenType    string `json:"token_type" enum:"bearer" example:"bearer"`
+	ExpiresIn    int    `json:"expires_in" doc:"life of the access token in seconds" example:"900"`
+}
+
+func (s *Service) toResponse(t Tokens) tokenResponse {
+	return tokenResponse{AccessToken: t.Access, RefreshToken: t.Refresh.Reveal(), TokenType: "bearer", ExpiresIn: int(s.deps.Tokens.TTL() / time.Second)}
+}
+
+// keySet is a JWK Set (RFC 7517 section 5) as core/token has written it; the fields are for the document.
+type keySet struct {
+	Keys []jwk `json:"keys" nullable:"false"`
+
+	raw []byte
+	tag string
+}
+
+type jwk struct {
+	KeyType   string `json:"kty" doc:"EC, or OKP for EdDSA" example:"EC"`
+	Curve     string `json:"crv" example:"P-256"`
+	X         string `json:"x" example:"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"`
+	Y         string `json:"y,omitempty" example:"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"`
+	Use       string `json:"use" example:"sig"`
+	Algorithm string `json:"alg" example:"ES256"`
+	KeyID     string `json:"kid" doc:"thumbprint of the key (RFC 7638)" example:"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (k keySet) MarshalJSON() ([]byte, error) { return k.raw, nil }
+
+// ETag implements httpapi.ETagged.
+func (k keySet) ETag() string { return k.tag }
+
+func readEmail(raw string, report func(errs.Field)) account.Email {
+	email, err := account.ParseEmail(raw)
+	reportInvalid(err, "#/email", report)
+	return email
+}
+
+func reportInvalid(err error, pointer string, report func(errs.Field)) {
+	if invalid := (*account.InvalidError)(nil); errors.As(err, &invalid) {
+		report(invalid.Field(pointer))
+	}
+}

@@ -1,0 +1,61 @@
+// Package sessions owns sessions and their refresh tokens. A session is one row: it is started with a login, lives while
+// it is used and at most for its absolute life, and every access token depends on it. The row is the truth; what is
+// remembered of it is at most a second old.
+//
+// It knows accounts only by their id, and nothing of passwords or HTTP.
+package sessions
+
+import (
+	"embed"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/cache"
+	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/token"
+)
+
+// Settings are the settings under "auth.session".
+type Settings struct {
+	Idle     time.Duration `conf:"idle" default:"24h" doc:"life of a session that is not used"`
+	Absolute time.Duration `conf:"absolute" default:"30d" doc:"life of a session however much it is used"`
+}
+
+// SettingsPath puts the settings beside those of the auth module, where people look for them.
+func (*Settings) SettingsPath() string { return "auth.session" }
+
+// Check reports lives that no session can have.
+func (s *Settings) Check(report func(field, fault string)) {
+	if s.Idle < time.Minute {
+		report("idle", "must be at least 1m")
+	}
+	if s.Absolute < s.Idle {
+		report("absolute", "must be at least as long as idle")
+	}
+}
+
+// Deps are what the module stands on. They may be empty until the stores are open.
+type Deps struct {
+	DB            *database.DB
+	RefreshTokens *token.RefreshTokens
+	Clock         clock.Clock
+}
+
+//go:embed migrations
+var migrations embed.FS
+
+// New makes the service and the module that mounts it.
+func New(d Deps) (*Service, module.Module) {
+	s := &Service{deps: d, settings: &Settings{}}
+	s.states = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedStates, TTL: stateTTL}, s.loadState)
+	return s, module.Module{Name: "sessions", Settings: s.settings, Migrations: migrations}
+}
+
+// Service starts sessions and says whether they live.
+type Service struct {
+	deps     Deps
+	settings *Settings
+	states   *cache.Loading[account.SessionID, state]
+}

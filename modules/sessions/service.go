@@ -1,0 +1,53 @@
+package sessions
+
+import (
+	"context"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/secret"
+)
+
+const (
+	// stateTTL is how old a remembered state may be: what ends a session elsewhere is seen here within it.
+	stateTTL = time.Second
+	// rememberedStates bounds the memory: about 200 bytes each.
+	rememberedStates = 100_000
+)
+
+// ErrEnded is a session that ended, expired, or never was.
+var ErrEnded = errs.Authentication("", "the session has ended")
+
+// Start begins a session of an account, in the transaction that has locked the account and found it fit to log in.
+func (s *Service) Start(ctx context.Context, tx *database.Tx, id account.ID, c Client) (Started, error) {
+	now := s.deps.Clock.Now()
+	refresh := s.deps.RefreshTokens.New(account.NewSessionID())
+	err := repository{tx}.insert(ctx, session{
+		id: refresh.Session, account: id, generation: refresh.Generation, currentDigest: refresh.Digest(), client: c,
+		createdAt: now, idleExpiresAt: now.Add(s.settings.Idle), expiresAt: now.Add(s.settings.Absolute),
+	})
+	return Started{ID: refresh.Session, RefreshToken: secret.New(refresh.Token())}, err
+}
+
+// Live gives the account of a live session, from a state that is at most a second old. It returns ErrEnded for any other,
+// and errs.ErrUnavailable when the store cannot tell.
+func (s *Service) Live(ctx context.Context, id account.SessionID) (account.ID, error) {
+	st, err := s.states.Get(ctx, id)
+	if err != nil {
+		return account.ID{}, err
+	}
+	if !st.live(s.deps.Clock.Now()) {
+		return account.ID{}, ErrEnded
+	}
+	return st.account, nil
+}
+
+func (s *Service) loadState(ctx context.Context, id account.SessionID) (state, error) {
+	st, found, err := repository{s.deps.DB}.state(ctx, id)
+	if err == nil && !found {
+		err = ErrEnded
+	}
+	return st, err
+}

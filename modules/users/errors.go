@@ -1,0 +1,10 @@
+package users
+
+import "github.com/gatehouse/gatehouse/core/errs"
+
+var (
+	// ErrEmailTaken is an address that another account has.
+	ErrEmailTaken = errs.Conflict("email_already_exists", "an account with this e-mail address exists already")
+	// ErrNotFound is a user that does not exist.
+	ErrNotFound = errs.NotFound("there is no such user")
+)

@@ -1,0 +1,62 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database"
+)
+
+type repository struct{ q database.Querier }
+
+const userColumns = `id, email, email_verified, full_name, role, is_active, avatar, locale, timezone, version, created_at, updated_at, last_login_at`
+
+func scanUser(row *database.Row) (User, error) {
+	var u User
+	err := row.Scan(&u.ID, &u.Email, &u.EmailVerified, &u.FullName, &u.Role, &u.IsActive, &u.Avatar, &u.Locale, &u.Timezone,
+		&u.Version, &u.CreatedAt, &u.UpdatedAt, &u.LastLoginAt)
+	if errors.Is(err, database.ErrNoRows) {
+		return User{}, ErrNotFound
+	}
+	return u, err
+}
+
+func (r repository) insert(ctx context.Context, u User, canonical string, passwordHash *string) error {
+	_, err := r.q.Exec(ctx, `
+		INSERT INTO users (id, email, email_canonical, email_verified, password_hash, full_name, role, is_active, version, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		u.ID, u.Email, canonical, u.EmailVerified, passwordHash, u.FullName, u.Role, u.IsActive, u.Version, u.CreatedAt, u.UpdatedAt)
+	if constraint, ok := database.UniqueViolation(err); ok && constraint == "users_email_canonical_key" {
+		return ErrEmailTaken
+	}
+	return err
+}
+
+func (r repository) byID(ctx context.Context, id account.ID) (User, error) {
+	return scanUser(r.q.QueryRow(ctx, `SELECT `+userColumns+` FROM users WHERE id = ?`, id))
+}
+
+// credentials gives ErrNotFound where no account has the address.
+func (r repository) credentials(ctx context.Context, canonical string) (Credentials, error) {
+	var c Credentials
+	var hash *string
+	err := r.q.QueryRow(ctx, `SELECT id, password_hash, role, is_active FROM users WHERE email_canonical = ?`, canonical).
+		Scan(&c.ID, &hash, &c.Role, &c.IsActive)
+	if errors.Is(err, database.ErrNoRows) {
+		return Credentials{}, ErrNotFound
+	}
+	if hash != nil {
+		c.PasswordHash = *hash
+	}
+	return c, err
+}
+
+// recordLogin changes, and so locks, the row of an active account that still has the hash. It gives false for any other.
+func (r repository) recordLogin(ctx context.Context, id account.ID, verified, replacement string, at time.Time) (bool, error) {
+	n, err := r.q.Exec(ctx, `
+		UPDATE users SET last_login_at = ?, password_hash = ?, version = version + 1
+		WHERE id = ? AND password_hash = ? AND is_active = ?`, at, replacement, id, verified, true)
+	return n == 1, err
+}

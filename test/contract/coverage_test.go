@@ -1,0 +1,78 @@
+// Package contract_test holds the tests that look at the whole API at once: every documented answer was produced, every
+// statement is known and uses an index, no secret ever shows, and the code keeps its own rules.
+package contract_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/testkit"
+)
+
+// TestEveryDocumentedAnswerIsProduced fails for an operation × status that no case here gives, and for one that the
+// document does not name.
+func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		recorder := &testkit.Recorder{}
+		clk := clock.NewFake(time.Now())
+		api := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("http.max_body", "4KiB"), testkit.WithClock(clk))
+		u := api.User()
+		for _, c := range []struct {
+			name   string
+			as     *testkit.API
+			method string
+			path   string
+			body   any
+			want   int
+		}{
+			{"register", api, "POST", "/auth/register", registration("new@example.com"), 201},
+			{"register, invalid", api, "POST", "/auth/register", "{}", 400},
+			{"register, known", api, "POST", "/auth/register", registration("NEW@example.com"), 409},
+			{"register, large", api, "POST", "/auth/register", strings.Repeat(" ", 5<<10), 413},
+			{"register, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/register", "{}", 415},
+			{"login", api, "POST", "/auth/login", map[string]string{"email": u.Email, "password": u.Password}, 200},
+			{"login, wrong", api, "POST", "/auth/login", map[string]string{"email": u.Email, "password": "x"}, 400},
+			{"login, large", api, "POST", "/auth/login", strings.Repeat(" ", 5<<10), 413},
+			{"login, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/login", "{}", 415},
+			{"me", api.As(u), "GET", "/users/me", nil, 200},
+			{"me, unknown parameter", api.As(u), "GET", "/users/me?fields=id", nil, 400},
+			{"me, anonymous", api, "GET", "/users/me", nil, 401},
+			{"keys", api, "GET", "/.well-known/jwks.json", nil, 200},
+			{"keys, unknown parameter", api, "GET", "/.well-known/jwks.json?kid=1", nil, 400},
+		} {
+			require.Equal(t, c.want, c.as.Do(c.method, c.path, c.body).StatusCode, c.name)
+		}
+		for _, path := range []string{"/users/me", "/.well-known/jwks.json"} {
+			tag := api.As(u).Get(path).Header.Get("ETag")
+			require.NotEmpty(t, tag)
+			r := api.As(u).WithHeader("If-None-Match", tag).Get(path).Status(http.StatusNotModified)
+			require.Empty(t, r.Body)
+		}
+		limited := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithLimits())
+		for _, path := range []string{"/auth/register", "/auth/login"} {
+			require.Eventually(t, func() bool { return limited.Post(path, "{}").StatusCode == http.StatusTooManyRequests }, time.Minute, time.Millisecond)
+		}
+		api.App.Stores.DB.Close()
+		clk.Advance(time.Minute) // so that nothing is remembered
+		for _, c := range []*testkit.Response{
+			api.Post("/auth/register", registration("other@example.com")),
+			api.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}),
+			api.As(u).Get("/users/me"),
+		} {
+			c.Problem(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")
+			require.Equal(t, "1", c.Header.Get("Retry-After"))
+		}
+		require.Empty(t, recorder.Missing(api.App), "documented, and never produced")
+		require.Empty(t, recorder.Undocumented(api.App), "produced, and not documented")
+	})
+}
+
+func registration(email string) map[string]string {
+	return map[string]string{"email": email, "password": testkit.Password, "full_name": "Ada Lovelace"}
+}

@@ -1,0 +1,225 @@
+package contract_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/testkit"
+)
+
+func TestTheDocumentIsValidAndWhole(t *testing.T) {
+	t.Parallel()
+	api := testkit.Serve(t, testkit.SQLite(t))
+	raw := api.Get("/openapi.json").Status(http.StatusOK).Body
+	doc, err := libopenapi.NewDocument(raw)
+	require.NoError(t, err)
+	v, errs := validator.NewValidator(doc)
+	require.Empty(t, errs)
+	ok, faults := v.ValidateDocument()
+	for _, f := range faults {
+		t.Log(f.Message, f.Reason)
+	}
+	require.True(t, ok)
+
+	var parsed struct {
+		Paths map[string]map[string]struct {
+			OperationID string   `json:"operationId"`
+			Summary     string   `json:"summary"`
+			Description string   `json:"description"`
+			Tags        []string `json:"tags"`
+			Responses   map[string]struct {
+				Description string `json:"description"`
+				Content     map[string]struct {
+					Schema   map[string]any `json:"schema"`
+					Example  any            `json:"example"`
+					Examples map[string]any `json:"examples"`
+				} `json:"content"`
+			} `json:"responses"`
+		} `json:"paths"`
+		Components struct {
+			Schemas map[string]any `json:"schemas"`
+		} `json:"components"`
+	}
+	require.NoError(t, json.Unmarshal(raw, &parsed))
+	ids := map[string]bool{}
+	for path, methods := range parsed.Paths {
+		for method, op := range methods {
+			at := method + " " + path
+			require.NotEmpty(t, op.OperationID, at)
+			require.False(t, ids[op.OperationID], at)
+			ids[op.OperationID] = true
+			require.NotEmpty(t, op.Summary, at)
+			require.NotEmpty(t, op.Description, at)
+			require.NotEmpty(t, op.Tags, at)
+			require.Contains(t, op.Responses, "default", at)
+			for status, r := range op.Responses {
+				require.NotEmpty(t, r.Description, "%s %s", at, status)
+				if status == "204" || status == "304" {
+					require.Empty(t, r.Content)
+					continue
+				}
+				require.NotEmpty(t, r.Content, "%s %s", at, status)
+				for _, media := range r.Content {
+					require.NotEmpty(t, media.Schema, "%s %s", at, status)
+					require.True(t, media.Example != nil || len(media.Examples) > 0, "%s %s has no example", at, status)
+				}
+			}
+		}
+	}
+	require.Len(t, ids, len(api.App.Router.Operations()))
+	for _, name := range []string{"ErrorModel", "ErrorDetail"} {
+		require.NotContains(t, parsed.Components.Schemas, name, "huma's own errors are nobody's")
+	}
+}
+
+// TestAnswersMatchTheDocument holds real answers of every operation against the document's schemas.
+func TestAnswersMatchTheDocument(t *testing.T) {
+	t.Parallel()
+	api := testkit.Serve(t, testkit.SQLite(t))
+	u := api.User()
+	doc, err := libopenapi.NewDocument(api.Get("/openapi.json").Body)
+	require.NoError(t, err)
+	v, errs := validator.NewValidator(doc)
+	require.Empty(t, errs)
+	client := &http.Client{Transport: checked{t, v}}
+	send := func(method, path, token, body string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, api.URL+path, strings.NewReader(body))
+		require.NoError(t, err)
+		if body != "" {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		if token != "" {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
+		res, err := client.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+	}
+	for _, body := range []string{`{"email":"ada@example.com","password":"Difference-Engine-1842","full_name":"Ada"}`, `{}`, `{"email":1}`, `[]`, `{`} {
+		send("POST", "/auth/register", "", body)
+		send("POST", "/auth/login", "", body)
+	}
+	send("POST", "/auth/login", "", `{"email":"`+u.Email+`","password":"`+u.Password+`"}`)
+	for _, token := range []string{u.AccessToken, "", "x"} {
+		send("GET", "/users/me", token, "")
+		send("GET", "/users/me?x=1", token, "")
+	}
+	send("GET", "/.well-known/jwks.json", "", "")
+}
+
+// checked validates each answer on its way.
+type checked struct {
+	t testing.TB
+	v validator.Validator
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	ok, faults := c.v.ValidateHttpResponse(r, res)
+	for _, f := range faults {
+		c.t.Log(r.Method, r.URL.Path, res.StatusCode, f.Message, f.Reason)
+	}
+	if !ok {
+		c.t.Errorf("%s %s answers %d, which its document does not allow", r.Method, r.URL.Path, res.StatusCode)
+	}
+	return res, nil
+}
+
+// TestEveryPathIsAnOperationOrOnTheClosedList asks for every path of the document and for what stands beside it.
+func TestEveryPathIsAnOperationOrOnTheClosedList(t *testing.T) {
+	t.Parallel()
+	api := testkit.Serve(t, testkit.SQLite(t))
+	require.ElementsMatch(t, []string{
+		"GET /{$}", "GET /docs", "GET /docs/assets/{name}", "GET /errors/{type}", "GET /openapi.json", "GET /openapi.yaml", "GET /healthz",
+	}, api.App.Router.ClosedList())
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/readyz", "/swagger", "/schemas/User.json", "/openapi-3.0.json", "/.env", "/favicon.ico"} {
+		api.Get(path).Problem(http.StatusNotFound, "NOT_FOUND")
+	}
+	for _, op := range api.App.Router.Operations() {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+			if method != op.Method {
+				r := api.Do(method, op.Path, nil)
+				r.Problem(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED")
+				require.Contains(t, r.Header.Get("Allow"), op.Method)
+			}
+		}
+	}
+}
+
+// TestEveryErrorCodeHasAPage follows the type of each error that the document names.
+func TestEveryErrorCodeHasAPage(t *testing.T) {
+	t.Parallel()
+	api := testkit.Serve(t, testkit.SQLite(t))
+	types := regexp.MustCompile(`"/errors/[a-z-]+"`).FindAllString(string(api.Get("/openapi.json").Body), -1)
+	slices.Sort(types)
+	types = slices.Compact(types)
+	require.Greater(t, len(types), 7)
+	for _, quoted := range types {
+		r := api.Get(strings.Trim(quoted, `"`)).Status(http.StatusOK)
+		require.Contains(t, r.Header.Get("Content-Type"), "text/html")
+	}
+}
+
+// TestAccessIsWhatTheOperationSays asks every operation as everyone.
+func TestAccessIsWhatTheOperationSays(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := testkit.Serve(t, db)
+		user, admin, disabled := api.User(), api.Admin(), api.User()
+		_, err := api.App.Stores.DB.Exec(t.Context(), `UPDATE users SET is_active = ? WHERE id = ?`, false, disabled.ID)
+		require.NoError(t, err)
+		for _, op := range api.App.Router.Operations() {
+			for who, as := range map[string]*testkit.API{
+				"nobody": api, "garbage": api.WithToken("garbage"), "disabled": api.As(disabled), "user": api.As(user), "admin": api.As(admin),
+			} {
+				status := as.Do(op.Method, op.Path, nil).StatusCode
+				signedIn := who == "user" || who == "admin"
+				allowed := op.Access == "public" || signedIn && op.Access == "signed in" || who == string(account.RoleAdmin)
+				require.Equal(t, allowed, status != http.StatusUnauthorized && status != http.StatusForbidden, "%s %s as %s: %d", op.Method, op.Path, who, status)
+			}
+		}
+	})
+}
+
+// TestBothEnginesHaveTheSameSchema compares what the migrations say, table by table.
+func TestBothEnginesHaveTheSameSchema(t *testing.T) {
+	t.Parallel()
+	table := regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\n\)`)
+	index := regexp.MustCompile(`CREATE (UNIQUE )?INDEX (\w+) ON (\w+) \(([^)]*)\)`)
+	read := func(path string) []string {
+		raw, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var found []string
+		for _, m := range table.FindAllStringSubmatch(string(raw), -1) {
+			for line := range strings.Lines(m[2]) {
+				words := strings.Fields(strings.Trim(line, " \n,"))
+				if len(words) > 1 && words[0] != "--" {
+					found = append(found, m[1]+"."+words[0]+" "+strings.Join(words[2:], " "))
+				}
+			}
+		}
+		for _, m := range index.FindAllStringSubmatch(string(raw), -1) {
+			found = append(found, m[1]+m[2]+" on "+m[3]+" ("+m[4]+")")
+		}
+		return found
+	}
+	for _, file := range []string{"modules/sessions/migrations/0001_sessions", "modules/users/migrations/0001_users", "modules/auth/migrations/0001_brute_force", "core/token/migrations/0001_keys"} {
+		sqlite := read(root + "/" + file + ".sqlite.sql")
+		require.NotEmpty(t, sqlite, file)
+		require.Equal(t, sqlite, read(root+"/"+file+".postgres.sql"), file)
+	}
+}

@@ -1,0 +1,61 @@
+package contract_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/testkit"
+)
+
+// TestSecretsNeverShow sends a marker wherever a secret can stand, provokes every kind of answer, and looks for it, and for
+// what the service itself keeps secret, in every answer and every log line.
+func TestSecretsNeverShow(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		const marker = "Marker-7f3a9c"
+		api := testkit.Serve(t, db)
+		u := api.User(func(u *testkit.User) { u.Password = marker + "-Password" })
+		var answers strings.Builder
+		keep := func(r *testkit.Response) { fmt.Fprintf(&answers, "%d %v %s\n", r.StatusCode, r.Header, r.Body) }
+		for _, body := range []string{
+			`{"email":"` + u.Email + `","password":"` + marker + `-wrong"}`,
+			`{"email":"` + u.Email + `","password":"` + marker,
+			`{"email":"` + u.Email + `","password":["` + marker + `"]}`,
+			`{"email":"` + marker + `","password":"` + marker + `","full_name":"` + marker + "\\u0000" + `"}`,
+			`"` + marker + `"`,
+			marker,
+			strings.Repeat(marker, 1<<17),
+		} {
+			for _, path := range []string{"/auth/login", "/auth/register", "/users/me", "/nothing"} {
+				keep(api.Post(path, body))
+				keep(api.WithHeader("Content-Type", "text/plain").Post(path, body))
+			}
+		}
+		for _, header := range []string{"Bearer " + marker, "Basic " + marker, "Bearer gtr_" + marker, marker} {
+			keep(api.WithHeader("Authorization", header).Get("/users/me"))
+		}
+		keep(api.WithHeader("Cookie", marker).WithHeader("X-Forwarded-For", marker).WithHeader("User-Agent", marker).Get("/users/me"))
+		keep(api.WithHeader("X-Request-ID", marker+"!").Get("/users/me"))
+		keep(api.Get("/users/me?limit=" + marker))
+		keep(api.WithToken(u.AccessToken + marker).Get("/users/me"))
+		keep(api.As(u).Get("/users/me").Status(http.StatusOK))
+		var hash string
+		require.NoError(t, api.App.Stores.DB.QueryRow(t.Context(), `SELECT password_hash FROM users WHERE id = ?`, u.ID).Scan(&hash))
+		api.App.Stores.DB.Close()
+		keep(api.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}))
+		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String()} {
+			for what, secret := range map[string]string{
+				"the marker": marker, "a password": u.Password, "an access token": u.AccessToken, "a refresh token": u.RefreshToken, "a hash": hash, "argon2": "argon2",
+			} {
+				require.NotContains(t, text, secret, "%s in %s", what, place)
+			}
+		}
+		for _, secret := range []string{u.Email, "SELECT ", "INSERT "} {
+			require.NotContains(t, api.Logs.String(), secret, "%q in the log", secret)
+		}
+	})
+}

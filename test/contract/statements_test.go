@@ -1,0 +1,206 @@
+package contract_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/testkit"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// statements notes what the app asks of its database.
+type statements struct {
+	mu  sync.Mutex
+	all []database.Statement
+}
+
+func (s *statements) observe(_ context.Context, st database.Statement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, st)
+}
+
+// take gives what was noted since the last time.
+func (s *statements) take() []database.Statement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.all
+	s.all = nil
+	return taken
+}
+
+// flows are all that the API makes its database do; cold is the first time after nothing was remembered.
+func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []struct {
+	name string
+	run  func()
+} {
+	t.Helper()
+	return []struct {
+		name string
+		run  func()
+	}{
+		{"register", func() { api.Post("/auth/register", registration("flow@example.com")).Status(201) }},
+		{"register, known", func() { api.Post("/auth/register", registration("flow@example.com")).Status(409) }},
+		{"login", func() { api.LogIn(&u) }},
+		{"login, wrong", func() { api.Post("/auth/login", map[string]string{"email": u.Email, "password": "x"}).Status(400) }},
+		{"login, unknown", func() {
+			api.Post("/auth/login", map[string]string{"email": "nobody@example.com", "password": "x"}).Status(400)
+		}},
+		{"getMe, cold", func() { clk.Advance(2 * time.Second); api.As(u).Get("/users/me").Status(200) }},
+		{"getMe, warm", func() { api.As(u).Get("/users/me").Status(200) }},
+		{"getKeys", func() { api.Get("/.well-known/jwks.json").Status(200) }},
+	}
+}
+
+// TestEachOperationRunsTheStatementsThatWeKnow compares with testdata/statements.txt: a query more is a decision, made by
+// running with -update.
+func TestEachOperationRunsTheStatementsThatWeKnow(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		noted, clk := &statements{}, clock.NewFake(time.Now())
+		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk))...)
+		u := api.User()
+		noted.take()
+		var b strings.Builder
+		for _, f := range flows(t, api, clk, u) {
+			f.run()
+			ran := noted.take()
+			fmt.Fprintf(&b, "%s: %d\n", f.name, len(ran))
+			for _, s := range ran {
+				where := "  "
+				if s.InTx {
+					where = "  tx "
+				}
+				fmt.Fprintf(&b, "%s%s\n", where, oneLine(s.SQL))
+			}
+		}
+		const golden = "testdata/statements.txt"
+		if *update && db.Engine == database.SQLite {
+			require.NoError(t, os.WriteFile(golden, []byte(b.String()), 0o600))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		require.Equal(t, string(want), b.String())
+	})
+}
+
+// TestNoStatementScansATable explains every statement of every flow over 100,000 rows of each table.
+func TestNoStatementScansATable(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		noted, clk := &statements{}, clock.NewFake(time.Now())
+		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk))...)
+		u := api.User()
+		fill(t, api.App.Stores.DB)
+		noted.take()
+		for _, f := range flows(t, api, clk, u) {
+			f.run()
+		}
+		for range 64 { // so that pruning has its turn
+			api.Post("/auth/login", map[string]string{"email": "nobody@example.com", "password": "x"}).Status(400)
+		}
+		distinct := map[string]database.Statement{}
+		for _, s := range noted.take() {
+			distinct[oneLine(s.SQL)] = s
+		}
+		require.Greater(t, len(distinct), 12)
+		for _, sql := range slices.Sorted(maps.Keys(distinct)) {
+			plan := explain(t, api.App.Stores.DB, distinct[sql])
+			require.NotContains(t, plan, "Seq Scan", "%s\n%s", sql, plan)
+			require.NotContains(t, plan, "SCAN ", "%s\n%s", sql, plan)
+		}
+	})
+}
+
+func explain(t *testing.T, db *database.DB, s database.Statement) string {
+	t.Helper()
+	prefix, columns := "EXPLAIN ", 1
+	if db.Engine() == database.SQLite {
+		prefix, columns = "EXPLAIN QUERY PLAN ", 4
+	}
+	rows, err := db.Query(t.Context(), prefix+s.SQL, s.Args...)
+	require.NoError(t, err, s.SQL)
+	defer rows.Close()
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int64
+		var detail string
+		if columns == 1 {
+			require.NoError(t, rows.Scan(&detail))
+		} else {
+			require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+		}
+		plan = append(plan, detail)
+	}
+	require.NoError(t, rows.Err())
+	return strings.Join(plan, "\n")
+}
+
+const manyRows = 100_000
+
+// fill puts many rows into every table that grows.
+func fill(t *testing.T, db *database.DB) {
+	t.Helper()
+	now := time.Now().UTC()
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		for start := 0; start < manyRows; start += batch {
+			var users, sessions, attempts, known []any
+			for i := start; i < start+batch; i++ {
+				id := account.NewID()
+				address := fmt.Sprintf("filler-%d@example.com", i)
+				users = append(users, id, address, address, true, "hash", "Filler", "user", true, 1, now, now)
+				sessions = append(sessions, account.NewSessionID(), id, 0, []byte{1}, now, now, now, now, "agent", "192.0.2.1")
+				digest := sha256.Sum256([]byte(address))
+				attempts = append(attempts, digest[:], 1, now, now.Add(time.Hour))
+				known = append(known, digest[:], now.Add(time.Hour))
+			}
+			for _, insert := range []struct {
+				into string
+				args []any
+			}{
+				{"users (id, email, email_canonical, email_verified, password_hash, full_name, role, is_active, version, created_at, updated_at)", users},
+				{"sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)", sessions},
+				{"auth_login_attempts (digest, failures, blocked_until, expires_at)", attempts},
+				{"auth_known_addresses (digest, expires_at)", known},
+			} {
+				one := "(" + strings.TrimSuffix(strings.Repeat("?,", len(insert.args)/batch), ",") + ")"
+				values := strings.TrimSuffix(strings.Repeat(one+",", batch), ",")
+				if _, err := tx.Exec(ctx, "INSERT INTO "+insert.into+" VALUES "+values, insert.args...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
+	for _, table := range []string{"users", "sessions", "auth_login_attempts", "auth_known_addresses"} {
+		_, err := db.Exec(t.Context(), "ANALYZE "+table)
+		require.NoError(t, err)
+	}
+}
+
+const batch = 1000
+
+func oneLine(sql string) string { return strings.Join(strings.Fields(sql), " ") }
+
+// wideLimits leaves limits on, and never lets them refuse.
+func wideLimits() []testkit.Option {
+	return []testkit.Option{
+		testkit.WithLimits(), testkit.WithSetting("ratelimit.register", "100000/1m"), testkit.WithSetting("ratelimit.login", "100000/1m"),
+		testkit.WithSetting("ratelimit.login_failure", "100000/15m"),
+	}
+}

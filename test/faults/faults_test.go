@@ -1,0 +1,412 @@
+// Package faults_test takes away what the binary stands on, and the binary itself, while it is at work.
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/internal/testenv"
+	"github.com/gatehouse/gatehouse/test/drive"
+	"github.com/gatehouse/gatehouse/testkit"
+)
+
+func TestMain(m *testing.M) { os.Exit(drive.Main(m)) }
+
+const noLimits = "ratelimit.enabled=false"
+
+// often is how many times a heavy loop goes round: few in every run, many where TEST_SOAK is set.
+func often(few, many int) int {
+	if os.Getenv("TEST_SOAK") != "" {
+		return many
+	}
+	return few
+}
+
+func hasPostgres() bool { return os.Getenv(testkit.PostgresVariable) != "" }
+
+func hasRedis() bool { return os.Getenv(testkit.RedisVariable) != "" }
+
+func startPostgres(t *testing.T) *testenv.Postgres {
+	t.Helper()
+	p, err := testenv.StartPostgres(t.Context(), testenv.PostgresOptions{Fsync: true, MaxConnections: 60})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Stop() })
+	return p
+}
+
+func startRedis(t *testing.T) *testenv.Redis {
+	t.Helper()
+	r, err := testenv.StartRedis(t.Context(), testenv.RedisOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = r.Stop() })
+	return r
+}
+
+// TestKillsLoseNothingThatWasAcknowledged takes longer than five seconds: each round starts a process, hashes passwords and
+// kills it.
+func TestKillsLoseNothingThatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		killing(t, often(10, 200), "data_dir="+dir, "sqlite:"+filepath.Join(dir, "gatehouse.db"))
+	})
+	if !hasPostgres() {
+		return
+	}
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		p := startPostgres(t)
+		killing(t, often(5, 200), "database.url="+p.URL, p.URL)
+	})
+}
+
+func killing(t *testing.T, rounds int, setting, url string) {
+	t.Helper()
+	s := drive.Prepare(t, setting, "data_dir="+t.TempDir(), "database.pool_min=1", noLimits)
+	if strings.HasPrefix(setting, "data_dir=") {
+		s = drive.Prepare(t, setting, noLimits)
+	}
+	var mu sync.Mutex
+	var acknowledged []string
+	for round := range rounds {
+		s.Start()
+		var wg sync.WaitGroup
+		for worker := range 4 {
+			wg.Go(func() {
+				for i := range 100 {
+					email := fmt.Sprintf("kill-%d-%d-%d@example.com", round, worker, i)
+					r := s.Register(email)
+					if r.Status == 0 {
+						return // the server is gone
+					}
+					if r.Status == http.StatusCreated {
+						mu.Lock()
+						acknowledged = append(acknowledged, email)
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		pause := time.NewTimer(time.Duration(100+rand.IntN(300)) * time.Millisecond)
+		<-pause.C
+		s.Kill()
+		wg.Wait()
+	}
+	s.Start()
+	require.NotEmpty(t, acknowledged)
+	t.Logf("%d accounts acknowledged over %d kills; back after %s", len(acknowledged), rounds, s.Started)
+	s.MustLogIn(acknowledged[len(acknowledged)-1])
+	settings := database.DefaultSettings()
+	settings.URL, settings.PoolMin = secret.New(url), 0
+	db, err := database.Open(t.Context(), settings, database.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	for _, email := range acknowledged {
+		var found int
+		require.NoError(t, db.QueryRow(t.Context(), `SELECT 1 FROM users WHERE email_canonical = ?`, email).Scan(&found), email)
+	}
+	if db.Engine() == database.SQLite {
+		var verdict string
+		require.NoError(t, db.QueryRow(t.Context(), `PRAGMA integrity_check`).Scan(&verdict))
+		require.Equal(t, "ok", verdict)
+	}
+}
+
+// TestAnAnswerComesAfterTheSync looks at the system calls of a registration: a kill does not lose the page cache, so only
+// they can show that the write was on disk before the answer.
+func TestAnAnswerComesAfterTheSync(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		return // nothing to look with
+	}
+	s := drive.Start(t, "data_dir="+t.TempDir(), noLimits)
+	trace := filepath.Join(t.TempDir(), "trace")
+	cmd := exec.CommandContext(t.Context(), strace, "-f", "-qq", "-e", "trace=fsync,fdatasync,write,writev", "-s", "64", "-o", trace, "-p", strconv.Itoa(s.PID()))
+	require.NoError(t, cmd.Start())
+	attached := func() bool {
+		s.Status("/healthz")
+		raw, err := os.ReadFile(trace)
+		return err == nil && len(raw) > 0
+	}
+	require.Eventually(t, attached, 20*time.Second, 10*time.Millisecond)
+	require.Equal(t, http.StatusCreated, s.Register("sync@example.com").Status)
+	answered := regexp.MustCompile(`write\(\d+, "HTTP/1\.1 201`)
+	var calls string
+	require.Eventually(t, func() bool {
+		raw, err := os.ReadFile(trace)
+		calls = string(raw)
+		return err == nil && answered.MatchString(calls)
+	}, 20*time.Second, 10*time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	_ = cmd.Wait() // strace ends by the signal
+	before := calls[:answered.FindStringIndex(calls)[0]]
+	require.Regexp(t, `(fsync|fdatasync)\(`, before, "a sync before the answer")
+}
+
+// TestFourMigratorsAreOne starts four processes on one empty database.
+func TestFourMigratorsAreOne(t *testing.T) {
+	t.Parallel()
+	stores := map[string]string{"sqlite": "data_dir=" + t.TempDir()}
+	if hasPostgres() {
+		stores["postgres"] = "database.url=" + testkit.Postgres(t).URL
+	}
+	for name, setting := range stores {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var outputs []string
+			var wg sync.WaitGroup
+			for range 4 {
+				cmd := drive.Command(t, "migrate", "up", "--set", setting)
+				wg.Go(func() {
+					out, err := cmd.CombinedOutput()
+					mu.Lock()
+					defer mu.Unlock()
+					outputs = append(outputs, string(out))
+					if err != nil {
+						t.Errorf("%v: %s", err, out)
+					}
+				})
+			}
+			wg.Wait()
+			require.Equal(t, 1, strings.Count(strings.Join(outputs, ""), "0001_users in"), "%v", outputs)
+			var servers []*drive.Server
+			for range 2 {
+				servers = append(servers, drive.Start(t, setting, "data_dir="+t.TempDir(), noLimits))
+				if name == "sqlite" {
+					break
+				}
+			}
+			keys := string(servers[0].Send("GET", "/.well-known/jwks.json", "", "").Body)
+			for _, s := range servers {
+				require.Equal(t, keys, string(s.Send("GET", "/.well-known/jwks.json", "", "").Body))
+			}
+		})
+	}
+}
+
+// TestPostgreSQLMayRestart takes longer than five seconds: it restarts a server under load, twice.
+func TestPostgreSQLMayRestart(t *testing.T) {
+	t.Parallel()
+	if !hasPostgres() {
+		return
+	}
+	p := startPostgres(t)
+	s := drive.Start(t, "database.url="+p.URL, "data_dir="+t.TempDir(), noLimits)
+	require.Equal(t, http.StatusCreated, s.Register("ada@example.com").Status)
+	token := s.MustLogIn("ada@example.com")
+	for _, how := range []testenv.Shutdown{testenv.Fast, testenv.Immediate} {
+		stop := make(chan struct{})
+		var seen sync.Map
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						seen.Store(s.Send("GET", "/users/me", token, "").Status, true)
+					}
+				}
+			})
+		}
+		require.NoError(t, p.Halt(t.Context(), how))
+		require.Eventually(t, func() bool { return s.Send("GET", "/users/me", token, "").Status == http.StatusServiceUnavailable }, 10*time.Second, 10*time.Millisecond)
+		begun := time.Now()
+		r := s.Register("away@example.com")
+		require.Equal(t, http.StatusServiceUnavailable, r.Status)
+		require.NotEmpty(t, r.Header.Get("Retry-After"))
+		require.Less(t, time.Since(begun), 5*time.Second)
+		require.Equal(t, http.StatusOK, s.Status("/healthz"))
+		status, _ := s.Ready()
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.NoError(t, p.Start(t.Context()))
+		begun = time.Now()
+		require.Eventually(t, func() bool { return s.Send("GET", "/users/me", token, "").Status == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
+		t.Logf("%s: back after %s", how, time.Since(begun))
+		close(stop)
+		wg.Wait()
+		seen.Range(func(status, _ any) bool {
+			require.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, status)
+			return true
+		})
+	}
+}
+
+// TestALockedTableIsNoEnd holds what a login needs, and expects quick refusals meanwhile. It waits for time-outs.
+func TestALockedTableIsNoEnd(t *testing.T) {
+	t.Parallel()
+	if !hasPostgres() {
+		return
+	}
+	url := testkit.Postgres(t).URL
+	s := drive.Start(t, "database.url="+url, "data_dir="+t.TempDir(), "database.pool_min=1", "database.pool_max=4", "database.statement_timeout=2s", noLimits)
+	require.Equal(t, http.StatusCreated, s.Register("ada@example.com").Status)
+	settings := database.DefaultSettings()
+	settings.URL, settings.PoolMin, settings.StatementTimeout = secret.New(url), 0, time.Minute
+	db, err := database.Open(t.Context(), settings, database.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		if _, err := tx.Exec(ctx, `LOCK TABLE users IN ACCESS EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				begun := time.Now()
+				_, r := s.LogIn("ada@example.com")
+				if r.Status != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" || time.Since(begun) > 5*time.Second {
+					t.Errorf("%d after %s", r.Status, time.Since(begun))
+				}
+			})
+		}
+		require.Equal(t, http.StatusOK, s.Status("/healthz"))
+		wg.Wait()
+		return nil
+	}))
+	s.MustLogIn("ada@example.com")
+}
+
+// TestRedisMayBeAwaySlowOrEmpty takes longer than five seconds: it waits for a breaker to open and close.
+func TestRedisMayBeAwaySlowOrEmpty(t *testing.T) {
+	t.Parallel()
+	if !hasRedis() {
+		return
+	}
+	r := startRedis(t)
+	require.NoError(t, r.Halt(t.Context()))
+	s := drive.Start(t, "data_dir="+t.TempDir(), "redis.url="+r.URL, "ratelimit.login=1000/1m", "ratelimit.register=1000/1m", "ratelimit.login_failure=1000/15m")
+	answers := func(state string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			status, found := s.Ready()
+			return status == http.StatusOK && found == state
+		}, 20*time.Second, 20*time.Millisecond, state)
+		for range 5 {
+			begun := time.Now()
+			_, a := s.LogIn("nobody@example.com")
+			require.Equal(t, http.StatusBadRequest, a.Status)
+			require.NotEmpty(t, a.Header.Get("RateLimit"))
+			require.Less(t, time.Since(begun), 3*time.Second)
+		}
+	}
+	answers("degraded") // absent at the start
+	require.NoError(t, r.Start(t.Context()))
+	answers("ready")
+	require.NoError(t, r.Pause(t.Context()))
+	answers("degraded")
+	require.NoError(t, r.Resume(t.Context()))
+	answers("ready")
+	require.NoError(t, r.Flush(t.Context()))
+	answers("ready")
+	require.NoError(t, r.Halt(t.Context()))
+	answers("degraded")
+	require.NoError(t, r.Start(t.Context()))
+	answers("ready")
+}
+
+// TestStoppingUnderLoadFailsNothingInFlight takes longer than five seconds: each round starts and drains a process.
+func TestStoppingUnderLoadFailsNothingInFlight(t *testing.T) {
+	t.Parallel()
+	s := drive.Prepare(t, "data_dir="+t.TempDir(), "http.drain_delay=200ms", noLimits)
+	for round := range often(3, 50) {
+		s.Start()
+		s.Register("ada@example.com")
+		token := s.MustLogIn("ada@example.com")
+		var stopping atomic.Bool
+		var wg sync.WaitGroup
+		for worker := range 4 {
+			wg.Go(func() {
+				for i := range 10_000 {
+					var a drive.Answer
+					if worker == 0 {
+						a = s.Register(fmt.Sprintf("stop-%d-%d@example.com", round, i))
+					} else {
+						a = s.Send("GET", "/users/me", token, "")
+					}
+					if a.Status == 0 {
+						if !stopping.Load() {
+							t.Error("no answer before the end")
+						}
+						return
+					}
+					if a.Status >= http.StatusInternalServerError {
+						t.Errorf("%d: %s", a.Status, a.Body)
+					}
+				}
+			})
+		}
+		s.Signal(syscall.SIGTERM)
+		require.Eventually(t, func() bool { status, _ := s.Ready(); return status == http.StatusServiceUnavailable }, 5*time.Second, time.Millisecond)
+		require.Equal(t, http.StatusOK, s.Status("/healthz"), "not ready, and still answering")
+		stopping.Store(true)
+		require.NoError(t, s.Wait(10*time.Second))
+		wg.Wait()
+	}
+}
+
+// TestAWrongMasterKeyChangesNothing restarts with another key, and with the right one again.
+func TestAWrongMasterKeyChangesNothing(t *testing.T) {
+	t.Parallel()
+	right, wrong := "master_key=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "master_key=ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA="
+	dir := "data_dir=" + t.TempDir()
+	s := drive.Start(t, dir, right, noLimits)
+	s.Register("ada@example.com")
+	token := s.MustLogIn("ada@example.com")
+	s.Kill()
+	other := drive.Prepare(t, dir, wrong)
+	other.Run()
+	require.Error(t, other.Wait(30*time.Second))
+	require.Contains(t, other.Log(), "master key")
+	s.Start()
+	require.Equal(t, http.StatusOK, s.Send("GET", "/users/me", token, "").Status)
+}
+
+// TestAFullDiskRefusesWritesAndKeepsReads needs to mount, so it exists for root alone.
+func TestAFullDiskRefusesWritesAndKeepsReads(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		return
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
+		return // a container without the right to mount
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	s := drive.Start(t, "data_dir="+filepath.Join(dir, "data"), noLimits)
+	require.Equal(t, http.StatusCreated, s.Register("ada@example.com").Status)
+	token := s.MustLogIn("ada@example.com")
+	filler := filepath.Join(dir, "filler")
+	require.Error(t, os.WriteFile(filler, make([]byte, 8<<20), 0o600), "the disk is full now")
+	var refused drive.Answer
+	for i := range 200 {
+		if refused = s.Register(fmt.Sprintf("full-%d@example.com", i)); refused.Status != http.StatusCreated {
+			break
+		}
+	}
+	require.Equal(t, http.StatusServiceUnavailable, refused.Status, "%s", refused.Body)
+	require.Equal(t, http.StatusOK, s.Send("GET", "/users/me", token, "").Status, "reads go on")
+	require.NoError(t, os.Remove(filler))
+	require.Eventually(t, func() bool { return s.Register("after@example.com").Status == http.StatusCreated }, 10*time.Second, 10*time.Millisecond)
+	s.MustLogIn("ada@example.com")
+}

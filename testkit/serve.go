@@ -1,0 +1,126 @@
+// Package testkit is what modules are tested with, ours and those of programs built on Gatehouse: a case on every store,
+// the whole app behind a real socket, a client that speaks as someone, factories with defaults, and a clock that moves when
+// told to.
+package testkit
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/app"
+	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/config"
+	"github.com/gatehouse/gatehouse/core/database"
+)
+
+// Option changes what Serve starts.
+type Option func(*options)
+
+type options struct {
+	build    app.Build
+	clock    clock.Clock
+	settings map[string]string
+	observe  func(context.Context, database.Statement)
+	recorder *Recorder
+}
+
+// WithBuild serves other modules than the standard ones.
+func WithBuild(b app.Build) Option { return func(o *options) { o.build = b } }
+
+// WithClock gives the app its time.
+func WithClock(c clock.Clock) Option { return func(o *options) { o.clock = c } }
+
+// WithSetting sets one setting, by its path.
+func WithSetting(path, value string) Option {
+	return func(o *options) { o.settings[path] = value }
+}
+
+// WithLimits leaves the limits on; Serve switches them off.
+func WithLimits() Option { return WithSetting("ratelimit.enabled", "true") }
+
+// WithRedis counts limits in the Redis that TEST_REDIS_URL names.
+func WithRedis(t testing.TB) Option {
+	t.Helper()
+	require.NotEmpty(t, os.Getenv(RedisVariable), "set "+RedisVariable)
+	return WithSetting("redis.url", os.Getenv(RedisVariable))
+}
+
+// WithObserver is told every statement.
+func WithObserver(f func(context.Context, database.Statement)) Option {
+	return func(o *options) { o.observe = f }
+}
+
+// WithRecorder notes which operation gave which status.
+func WithRecorder(r *Recorder) Option { return func(o *options) { o.recorder = r } }
+
+// API is a running app, and a client that speaks to it as nobody. It is safe for concurrent use.
+type API struct {
+	App  *app.App
+	URL  string
+	Logs *Logs
+
+	t        testing.TB
+	client   *http.Client
+	recorder *Recorder
+	token    string
+	header   http.Header
+}
+
+// Serve starts the app on a database and stops it when the test ends. Limits are off unless WithLimits is given.
+func Serve(t testing.TB, db Database, opts ...Option) *API {
+	t.Helper()
+	o := options{build: app.Standard, settings: map[string]string{
+		"database.url": db.URL, "database.pool_min": "0", "database.pool_max": "10", "data_dir": t.TempDir(),
+		"ratelimit.enabled": "false", "log.level": "debug", "log.format": "json",
+		"redis.prefix": "test-" + randomName(), "redis.timeout": "1s",
+	}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	logs := &Logs{}
+	a, err := app.New(o.build, app.Options{Clock: o.clock, Observe: o.observe, Logs: logs})
+	require.NoError(t, err)
+	_, err = a.Load(config.Source{Args: maps.Clone(o.settings)})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	require.NoError(t, a.Open(ctx))
+	t.Cleanup(func() { a.Close(context.Background()) })
+	handler, err := a.Handler()
+	require.NoError(t, err)
+	srv := httptest.NewServer(handler)
+	t.Cleanup(srv.Close)
+	client := srv.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.Transport.(*http.Transport).MaxIdleConnsPerHost = 64
+	return &API{App: a, URL: srv.URL, Logs: logs, t: t, client: client, recorder: o.recorder, header: http.Header{}}
+}
+
+// Logs keeps what the app logs. It is safe for concurrent use.
+type Logs struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *Logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+// String gives everything logged so far.
+func (l *Logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
