@@ -1,6 +1,7 @@
 package database
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,8 @@ func classifyPostgres(err error, lost bool) *refusal {
 		return fromServer(server, lost)
 	case contextError(err) != nil:
 		return &refusal{engine: PostgreSQL, kind: unavailable, message: gaveUp, cause: contextError(err), lost: lost}
+	case pgconn.Timeout(err): // the socket's deadline was ahead of the context's timer
+		return &refusal{engine: PostgreSQL, kind: unavailable, message: gaveUp, cause: context.DeadlineExceeded, lost: lost}
 	case errors.As(err, &scan):
 		return &refusal{engine: PostgreSQL, message: fmt.Sprintf("column %d (%s) does not fit its destination", scan.ColumnIndex, scan.FieldName)}
 	case errors.Is(err, pgx.ErrTxCommitRollback):

@@ -32,6 +32,9 @@ func (p *postgres) migrator(ctx context.Context, _ Options) (migrator, error) {
 	if err != nil {
 		r := classifyPostgres(err, true)
 		r.kind = unavailable
+		if ctx.Err() != nil { // a connection that is cut while it is made does not say why
+			r.message, r.cause = gaveUp, ctx.Err()
+		}
 		return nil, r.answer()
 	}
 	return &pgMigrator{conn}, nil
