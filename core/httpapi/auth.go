@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -10,15 +11,54 @@ import (
 // ErrInvalidToken is a token that is malformed, expired, revoked or not ours; the client cannot tell which.
 var ErrInvalidToken = errs.Authentication("", "the access token is malformed, expired, revoked or not ours")
 
-// bearer reads the Authorization header (RFC 6750 section 2.1). The scheme's name is case-insensitive.
+// bearer reads the Authorization header (RFC 6750 section 2.1, RFC 9110 section 11.4): the scheme's name is
+// case-insensitive, one space or more stand before the token. Another scheme is no token at all.
 func bearer(h http.Header) (string, error) {
 	values := h["Authorization"]
-	if len(values) == 0 {
+	switch len(values) {
+	case 0:
 		return "", errs.ErrAuthentication
+	case 1:
+	default:
+		return "", ErrInvalidToken
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", errs.ErrAuthentication
+	}
+	token = strings.TrimLeft(token, " ")
+	if !isToken68(token) {
 		return "", ErrInvalidToken
 	}
 	return token, nil
+}
+
+// isToken68 says whether the text is of the one form that a bearer token has.
+func isToken68(s string) bool {
+	s = strings.TrimRight(s, "=")
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("-._~+/", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// challenge is the WWW-Authenticate of RFC 6750 section 3. Where no token was sent it names the scheme alone.
+func challenge(e *errs.Error) string {
+	if errors.Is(e, errs.ErrAuthentication) {
+		return "Bearer"
+	}
+	return `Bearer error="invalid_token", error_description="` + quotable(e.Detail()) + `"`
+}
+
+// quotable leaves out what error_description may not hold (RFC 6750 section 3).
+func quotable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, s)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"fmt"
 	"net/http"
-	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -17,32 +16,35 @@ import (
 
 // binder fills an input's path, query and header fields, compiled once from the type's tags.
 type binder struct {
-	registry huma.Registry
-	params   []param
-	query    map[string]int // name → index in params
+	params []param
+	query  map[string]int // name → index in params
 }
 
 type param struct {
-	in     string // path, query or header
-	name   string
-	index  []int
-	schema *huma.Schema
-	parse  func(reflect.Value, string) (any, bool)
-	def    string // text of the value where the request gives none
-	need   bool
+	in    string // path, query or header
+	name  string
+	key   string // name as http.Header has it
+	index []int
+	rule  *rule
+	set   func(reflect.Value, string) bool
+	def   string // text of the value where the request gives none
+	need  bool
 }
 
-// newBinder reads the tags. Its parameters' schemas are those that the document shows.
+// newBinder reads the tags. Its parameters' rules are those that the document shows.
 func newBinder(t reflect.Type, registry huma.Registry) *binder {
-	b := &binder{registry: registry, query: map[string]int{}}
+	b := &binder{query: map[string]int{}}
 	for _, f := range reflect.VisibleFields(t) {
 		for _, in := range []string{"path", "query", "header"} {
 			name, ok := f.Tag.Lookup(in)
 			if !ok {
 				continue
 			}
-			p := param{in: in, name: name, index: f.Index, parse: parserOf(f.Type), def: f.Tag.Get("default"), need: in == "path" || f.Tag.Get("required") == "true"}
-			p.schema = huma.SchemaFromField(registry, f, "")
+			p := param{
+				in: in, name: name, key: http.CanonicalHeaderKey(name), index: f.Index, set: setterOf(f.Type), def: f.Tag.Get("default"),
+				need: in == "path" || f.Tag.Get("required") == "true",
+				rule: compile(registry, huma.SchemaFromField(registry, f, ""), map[string]*rule{}),
+			}
 			if in == "query" {
 				b.query[name] = len(b.params)
 			}
@@ -55,121 +57,100 @@ func newBinder(t reflect.Type, registry huma.Registry) *binder {
 // bind reports every fault of path, query and headers.
 func (b *binder) bind(r *http.Request, v reflect.Value) []errs.Field {
 	query, faults := b.readQuery(r.URL.RawQuery)
-	for i, p := range b.params {
+	for i := range b.params {
+		p := &b.params[i]
 		text, ok := "", false
 		switch p.in {
 		case "path":
 			text, ok = r.PathValue(p.name), true
 		case "query":
-			text, ok = query[i], query != nil && hasKey(query, i)
-		case "header":
-			text = r.Header.Get(p.name)
+			if query != nil {
+				text, ok = query[i].text, query[i].given
+			}
+		case "header": // several lines of one header are one list: RFC 9110 section 5.3
+			text = strings.Join(r.Header[p.key], ", ")
 			ok = text != ""
 		}
 		if !ok && p.def != "" {
 			text, ok = p.def, true
 		}
-		if !ok {
-			if p.need {
-				faults = append(faults, p.fault(errs.Required, "is required"))
-			}
-			continue
+		var f fault
+		if ok {
+			f = p.take(v, text)
+		} else if p.need {
+			f = fault{errs.Required, "is required"}
 		}
-		faults = append(faults, b.set(p, v, text)...)
+		if f.code != "" {
+			faults = append(faults, p.field(f))
+		}
 	}
 	return faults
 }
 
-func hasKey(m map[int]string, k int) bool {
-	_, ok := m[k]
-	return ok
-}
-
-func (b *binder) set(p param, v reflect.Value, text string) []errs.Field {
-	value, ok := p.parse(v.FieldByIndex(p.index), text)
-	if !ok {
-		return []errs.Field{p.fault(errs.InvalidFormat, "is not of the form that the document asks for")}
+// take checks the text of a parameter and fills its field.
+func (p *param) take(v reflect.Value, text string) fault {
+	if !utf8.ValidString(text) {
+		return fault{errs.InvalidFormat, malformed}
 	}
-	return b.check(p, value)
-}
-
-func (b *binder) check(p param, value any) []errs.Field {
-	var faults []errs.Field
-	for _, f := range validate(b.registry, p.schema, value) {
-		faults = append(faults, p.fault(f.Code, f.Message))
+	var f fault
+	switch {
+	case p.rule.kind == '"':
+		f = p.rule.text(text)
+	case p.rule.kind == '0' && isCanonicalInteger(text):
+		f = p.rule.number(text)
+	case p.rule.kind == '0', text != "true" && text != "false":
+		f = fault{errs.InvalidFormat, p.rule.wanted()}
 	}
-	return faults
+	if f.code == "" && !p.set(v.FieldByIndex(p.index), text) {
+		f = fault{errs.InvalidFormat, malformed}
+	}
+	return f
 }
 
-func (p param) fault(code errs.Fault, message string) errs.Field {
+func (p *param) field(f fault) errs.Field {
 	if p.in == "header" {
-		return errs.Field{Header: p.name, Code: code, Message: message}
+		return errs.Field{Header: p.name, Code: f.code, Message: f.message}
 	}
-	return errs.Field{Parameter: p.name, Code: code, Message: message}
+	return errs.Field{Parameter: p.name, Code: f.code, Message: f.message}
 }
 
-// maxNameShown bounds what goes back of a name that the client made up.
-const maxNameShown = 64
-
-// readQuery takes the raw query apart without the leniency of url.ParseQuery: every pair decodes, is known and stands once.
-func (b *binder) readQuery(raw string) (map[int]string, []errs.Field) {
-	if raw == "" {
-		return nil, nil
+// isCanonicalInteger wants a whole number as JSON writes it, so that one value has one spelling.
+func isCanonicalInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || len(digits) > 1 && digits[0] == '0' {
+		return false
 	}
-	values := map[int]string{}
-	var faults []errs.Field
-	for pair := range strings.SplitSeq(raw, "&") {
-		if pair == "" {
-			continue
-		}
-		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, nameErr := url.QueryUnescape(rawName)
-		value, valueErr := url.QueryUnescape(rawValue)
-		shown := name
-		if nameErr != nil || !utf8.ValidString(name) || len(name) > maxNameShown || name == "" {
-			shown = "query"
-		}
-		i, known := b.query[name]
-		switch {
-		case nameErr != nil || valueErr != nil || strings.Contains(pair, ";") || !utf8.ValidString(value) || !utf8.ValidString(name):
-			faults = append(faults, errs.Field{Parameter: shown, Code: errs.InvalidFormat, Message: "does not decode as a query string"})
-		case !known:
-			faults = append(faults, errs.Field{Parameter: shown, Code: errs.UnknownField, Message: "is not a parameter of this operation"})
-		case hasKey(values, i):
-			faults = append(faults, errs.Field{Parameter: shown, Code: errs.Duplicate, Message: "must stand once"})
-		default:
-			values[i] = value
-		}
-		if len(faults) >= maxFaults {
-			break
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return false
 		}
 	}
-	return values, faults
+	return true
 }
 
-// parserOf gives the function that sets a field from text and returns the value that its schema sees.
-func parserOf(t reflect.Type) func(reflect.Value, string) (any, bool) {
+// setterOf gives the function that sets a field from a text that its rule let pass.
+func setterOf(t reflect.Type) func(reflect.Value, string) bool {
 	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
-		return func(v reflect.Value, s string) (any, bool) {
-			return s, v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)) == nil
+		return func(v reflect.Value, s string) bool {
+			return v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)) == nil
 		}
 	}
 	switch t.Kind() {
 	case reflect.String:
-		return func(v reflect.Value, s string) (any, bool) {
+		return func(v reflect.Value, s string) bool {
 			v.SetString(s)
-			return s, true
+			return true
 		}
 	case reflect.Int, reflect.Int32, reflect.Int64:
-		return func(v reflect.Value, s string) (any, bool) {
+		return func(v reflect.Value, s string) bool {
 			n, err := strconv.ParseInt(s, 10, t.Bits())
 			v.SetInt(n)
-			return float64(n), err == nil
+			return err == nil
 		}
 	case reflect.Bool:
-		return func(v reflect.Value, s string) (any, bool) {
+		return func(v reflect.Value, s string) bool {
 			v.SetBool(s == "true")
-			return s == "true", s == "true" || s == "false"
+			return true
 		}
 	default:
 		panic(fmt.Sprintf("a parameter cannot be of type %s", t))

@@ -10,16 +10,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/danielgtaylor/huma/v2"
 	json "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/gatehouse/gatehouse/core/errs"
 )
 
 // bodyPlan is how an operation's JSON body is taken in.
 type bodyPlan struct {
-	registry huma.Registry
-	schema   *huma.Schema
+	rule     *rule
 	index    []int
 	types    []string // media types, without parameters
 	limit    func() int64
@@ -49,22 +48,24 @@ func (p *bodyPlan) receive(w http.ResponseWriter, r *http.Request) ([]byte, erro
 
 // accepts says whether the body claims to be of a declared type, in UTF-8 and not compressed.
 func (p *bodyPlan) accepts(h http.Header) bool {
-	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return false
-	}
-	if len(h["Content-Type"]) != 1 {
-		return false
-	}
-	mediaType, params, err := mime.ParseMediaType(h["Content-Type"][0])
-	if err != nil {
-		return false
-	}
-	for name, value := range params {
-		if name == "charset" && !strings.EqualFold(value, "utf-8") {
+	for _, e := range h["Content-Encoding"] {
+		if !strings.EqualFold(e, "identity") && e != "" {
 			return false
 		}
 	}
-	return slices.Contains(p.types, mediaType)
+	given := h["Content-Type"]
+	if len(given) != 1 {
+		return false
+	}
+	if slices.Contains(p.types, given[0]) { // as nearly everyone writes it
+		return true
+	}
+	mediaType, params, err := mime.ParseMediaType(given[0])
+	if err != nil {
+		return false
+	}
+	charset, ok := params["charset"]
+	return slices.Contains(p.types, mediaType) && (!ok || strings.EqualFold(charset, "utf-8"))
 }
 
 // decode fills the input's Body and reports every fault of it. What is not faulty is filled in all the same, so that checks
@@ -76,46 +77,81 @@ func (p *bodyPlan) decode(raw []byte, in reflect.Value) (faults []errs.Field, re
 		}
 		return []errs.Field{{Pointer: "#", Code: errs.Required, Message: "a JSON body is required"}}, false
 	}
-	tree, faults, readable := parseJSON(raw)
+	faults, readable = readJSON(raw, p.rule)
 	if !readable {
 		return faults, false
 	}
-	faults = append(faults, validate(p.registry, p.schema, tree)...)
-	if len(faults) > 0 {
-		raw = sound(tree, faults)
-	}
 	target := in.FieldByIndex(p.index).Addr().Interface()
-	if err := json.Unmarshal(raw, target, json.RejectUnknownMembers(false)); err != nil && len(faults) == 0 {
-		faults = append(faults, unmarshalFault(err))
+	for { // once for each member that only its own type refuses, since decoding ends there
+		text := raw
+		if len(faults) > 0 {
+			text = sound(raw, faults)
+		}
+		err := json.Unmarshal(text, target, json.RejectUnknownMembers(false))
+		if err == nil {
+			return faults, true
+		}
+		f := unmarshalFault(err)
+		if slices.ContainsFunc(faults, func(known errs.Field) bool { return within(f, known) }) {
+			return faults, true
+		}
+		faults = append(faults, f)
 	}
-	return faults, true
 }
 
-// sound gives the body without its faulty members, or an empty one.
-func sound(tree any, faults []errs.Field) []byte {
-	object, ok := tree.(map[string]any)
-	if !ok {
-		return []byte("{}")
-	}
+// sound gives the body without its faulty members, or an empty one. Of a member that stands twice it keeps the first.
+func sound(raw []byte, faults []errs.Field) []byte {
+	faulty := map[string]bool{}
 	for _, f := range faults {
-		if f.Pointer == "#" {
-			return []byte("{}")
-		}
-		member, _, _ := strings.Cut(strings.TrimPrefix(f.Pointer, "#/"), "/")
-		delete(object, member)
+		step, _, below := strings.Cut(strings.TrimPrefix(f.Pointer, "#/"), "/")
+		faulty[step] = faulty[step] || below || f.Code != errs.Duplicate
 	}
-	raw, err := json.Marshal(object)
-	if err != nil {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true))
+	if faulty["#"] || dec.PeekKind() != '{' {
 		return []byte("{}")
 	}
-	return raw
+	kept := []byte{'{'}
+	for _, err := dec.ReadToken(); err == nil && dec.PeekKind() == '"'; {
+		var name jsontext.Token
+		if name, err = dec.ReadToken(); err != nil {
+			break
+		}
+		text := name.String()
+		var value jsontext.Value
+		if value, err = dec.ReadValue(); err != nil {
+			break
+		}
+		step := strings.TrimPrefix(fragment("/"+pointerEscaper.Replace(text)), "#/")
+		if faulty[step] {
+			continue
+		}
+		faulty[step] = true // it has had its turn
+		if len(kept) > 1 {
+			kept = append(kept, ',')
+		}
+		if kept, err = jsontext.AppendQuote(kept, text); err == nil {
+			kept = append(append(kept, ':'), value...)
+		}
+	}
+	return append(kept, '}')
 }
 
 // unmarshalFault places what only a field's own type refused.
 func unmarshalFault(err error) errs.Field {
-	pointer := "#"
+	pointer := jsontext.Pointer("")
 	if semantic := (*json.SemanticError)(nil); errors.As(err, &semantic) {
-		pointer = fragment(string(semantic.JSONPointer))
+		pointer = semantic.JSONPointer
 	}
-	return errs.Field{Pointer: pointer, Code: errs.InvalidFormat, Message: "is not of the form that the document asks for"}
+	if syntactic := (*jsontext.SyntacticError)(nil); errors.As(err, &syntactic) {
+		pointer = syntactic.JSONPointer
+	}
+	return errs.Field{Pointer: fragment(string(pointer)), Code: errs.InvalidFormat, Message: malformed}
+}
+
+// within says whether a fault is at, or below, a place that is refused already.
+func within(f, known errs.Field) bool {
+	if f.Pointer == "" {
+		return f.Parameter == known.Parameter && f.Header == known.Header
+	}
+	return known.Pointer == "#" || f.Pointer == known.Pointer || strings.HasPrefix(f.Pointer, known.Pointer+"/") && known.Pointer != ""
 }

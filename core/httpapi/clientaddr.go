@@ -14,26 +14,38 @@ func clientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	if len(trusted) == 0 || !contains(trusted, peer) {
 		return peer
 	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		hop := parseHop(strings.TrimSpace(hop))
-		if !hop.IsValid() {
-			return peer
-		}
-		if !contains(trusted, hop) {
-			return hop
+	for _, line := range slices.Backward(r.Header["X-Forwarded-For"]) {
+		for more := true; more; {
+			text := line
+			if i := strings.LastIndexByte(line, ','); i >= 0 {
+				line, text = line[:i], line[i+1:]
+			} else {
+				more = false
+			}
+			hop := parseHop(strings.Trim(text, " \t"))
+			if !hop.IsValid() {
+				return peer
+			}
+			if !contains(trusted, hop) {
+				return hop
+			}
 		}
 	}
 	return peer
 }
 
-// parseHop reads "192.0.2.1", "192.0.2.1:4711", "2001:db8::1" and "[2001:db8::1]:4711".
+// parseHop reads "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]" and "[2001:db8::1]:4711". An IPv4 address
+// that is mapped into IPv6 is the IPv4 address, and zones do not count.
 func parseHop(s string) netip.Addr {
-	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return a.Unmap().WithZone("")
+	bare := s
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		bare = s[1 : len(s)-1]
+	}
+	if a, err := netip.ParseAddr(bare); err == nil && (bare == s || a.Is6()) {
+		return a.WithZone("").Unmap()
 	}
 	if ap, err := netip.ParseAddrPort(s); err == nil {
-		return ap.Addr().Unmap().WithZone("")
+		return ap.Addr().WithZone("").Unmap()
 	}
 	return netip.Addr{}
 }

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,7 +35,7 @@ func documentConfig(title, description, version string) huma.Config {
 		},
 		Servers: []*huma.Server{{URL: "/"}},
 		Components: &huma.Components{
-			Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+			Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 			SecuritySchemes: map[string]*huma.SecurityScheme{bearerScheme: {
 				Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "the access_token that login gives",
 			}},
@@ -43,7 +43,21 @@ func documentConfig(title, description, version string) huma.Config {
 	}}
 }
 
-// Document gives the OpenAPI 3.1 document of everything mounted so far.
+// arraysAreNeverNull makes huma describe arrays as what writeJSON sends. It is a global of huma's, so it is set once.
+var arraysAreNeverNull = sync.OnceFunc(func() { huma.DefaultArrayNullable = false })
+
+// schemaName is the type's name. A type whose name says nothing outside its package has a SchemaName method.
+func schemaName(t reflect.Type, hint string) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if named, ok := reflect.Zero(t).Interface().(interface{ SchemaName() string }); ok {
+		return named.SchemaName()
+	}
+	return huma.DefaultSchemaNamer(t, hint)
+}
+
+// Document gives the OpenAPI 3.1 document of everything mounted so far. Limits are in it as the settings have them.
 func (rt *Router) Document() *huma.OpenAPI {
 	doc := rt.api.OpenAPI()
 	for _, own := range []string{"ErrorModel", "ErrorDetail"} { // huma registers its errors, and none of ours is one
@@ -51,6 +65,9 @@ func (rt *Router) Document() *huma.OpenAPI {
 	}
 	if rt.basePath != "" {
 		doc.Servers = []*huma.Server{{URL: rt.basePath}}
+	}
+	for _, o := range rt.operations {
+		o.describeLimits()
 	}
 	return doc
 }
@@ -62,41 +79,38 @@ type answer[O any] struct {
 
 // describe adds the operation to the document and plans its body.
 func describe[I, O any](rt *Router, o *operation) {
-	var schemas = rt.api.OpenAPI().Components.Schemas
+	schemas := rt.api.OpenAPI().Components.Schemas
 	op := huma.Operation{
-		Method: o.Method, Path: o.Path, OperationID: o.ID, Summary: o.Summary, Description: o.describeLimits(),
+		Method: o.Method, Path: o.Path, OperationID: o.ID, Summary: o.Summary,
 		Tags: []string{o.Tag}, DefaultStatus: o.Status, Responses: map[string]*huma.Response{}, Extensions: map[string]any{},
 	}
 	if !o.Access.IsPublic() {
 		op.Security = []map[string][]string{{bearerScheme: {}}}
 		op.Extensions["x-permission"] = o.Access.String()
 	}
-	if o.Limit != nil {
-		op.Extensions["x-ratelimit"] = map[string]any{"name": o.Limit.Name, "limit": o.Limit.Rate.Count, "window": int(o.Limit.Rate.Per / time.Second), "per": "address"}
-	}
 	o.planBody(reflect.TypeFor[I](), schemas)
 	o.describeErrors(&op, schemas)
-	if o.hasBody(reflect.TypeFor[O]()) {
+	if o.answers {
 		huma.Register[I, answer[O]](rt.api, op, nil)
 	} else {
 		huma.Register[I, struct{}](rt.api, op, nil)
 	}
-	o.finishDescription(documented(rt.api.OpenAPI(), o.Method, o.Path), schemas, reflect.TypeFor[O]())
+	o.document = documented(rt.api.OpenAPI(), o.Method, o.Path)
+	o.finishDescription(schemas, reflect.TypeFor[O]())
+	o.describeLimits()
 }
 
-func (o *operation) hasBody(out reflect.Type) bool {
-	return out != reflect.TypeFor[NoContent]() && o.Status != http.StatusNoContent
-}
-
-func (o *operation) describeLimits() string {
+// describeLimits says who may call how often.
+func (o *operation) describeLimits() {
 	d := o.Description
 	if o.Access.Permission() != "" {
 		d += fmt.Sprintf("\n\nNeeds the permission `%s`.", o.Access.Permission())
 	}
 	if o.Limit != nil {
 		d += fmt.Sprintf("\n\nLimit: %d requests in %s from one address (`%s`).", o.Limit.Rate.Count, window(o.Limit.Rate), o.Limit.Name)
+		o.document.Extensions["x-ratelimit"] = map[string]any{"name": o.Limit.Name, "limit": o.Limit.Rate.Count, "window": int(o.Limit.Rate.Per / time.Second), "per": "address"}
 	}
-	return strings.TrimSpace(d)
+	o.document.Description = d
 }
 
 func window(r ratelimit.Rate) string {
@@ -113,7 +127,7 @@ func (o *operation) planBody(in reflect.Type, schemas huma.Registry) {
 		return
 	}
 	o.body = &bodyPlan{
-		registry: schemas, schema: huma.SchemaFromField(schemas, f, o.ID+"Request"), index: f.Index,
+		rule: compile(schemas, huma.SchemaFromField(schemas, f, o.ID+"Request"), map[string]*rule{}), index: f.Index,
 		types: []string{"application/json"}, optional: f.Type.Kind() == reflect.Pointer,
 		limit: func() int64 {
 			if o.MaxBody > 0 {
@@ -189,7 +203,11 @@ func (o *operation) exampleOf(e *errs.Error) Problem {
 const exampleID = "0190d3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d"
 
 // finishDescription adds what huma does not know: the headers of answers, examples of success, the media types of PATCH.
-func (o *operation) finishDescription(op *huma.Operation, schemas huma.Registry, out reflect.Type) {
+func (o *operation) finishDescription(schemas huma.Registry, out reflect.Type) {
+	op := o.document
+	if out.Implements(reflect.TypeFor[ETagged]()) {
+		o.describeTag(op)
+	}
 	for key, r := range op.Responses {
 		status, _ := strconv.Atoi(key)
 		o.describeHeaders(status, r)
@@ -200,11 +218,6 @@ func (o *operation) finishDescription(op *huma.Operation, schemas huma.Registry,
 			o.statuses = append(o.statuses, status)
 		}
 	}
-	if out.Implements(reflect.TypeFor[ETagged]()) && o.Method == http.MethodGet {
-		op.Responses["304"] = &huma.Response{Description: "Not modified: If-None-Match holds the current ETag"}
-		o.statuses = append(o.statuses, http.StatusNotModified)
-		o.describeHeaders(http.StatusNotModified, op.Responses["304"])
-	}
 	slices.Sort(o.statuses)
 	if op.RequestBody != nil {
 		media := op.RequestBody.Content["application/json"]
@@ -214,26 +227,41 @@ func (o *operation) finishDescription(op *huma.Operation, schemas huma.Registry,
 			op.RequestBody.Content[t] = media
 		}
 	}
-	if out.Implements(reflect.TypeFor[ETagged]()) {
-		tag := &huma.Header{Description: "version of the resource (RFC 9110 section 8.8.3)", Schema: text()}
-		op.Responses[strconv.Itoa(o.Status)].Headers["ETag"] = tag
-	}
 }
 
-func (o *operation) describeHeaders(status int, r *huma.Response) {
+// describeTag adds the ETag of success and, where reading is asked for, what If-None-Match makes of it.
+func (o *operation) describeTag(op *huma.Operation) {
+	tag := &huma.Header{Description: "version of the resource (RFC 9110 section 8.8.3)", Schema: text()}
+	header(op.Responses[strconv.Itoa(o.Status)], "ETag", tag)
+	if o.Method != http.MethodGet {
+		return
+	}
+	unchanged := &huma.Response{Description: "Not modified: If-None-Match holds the current ETag"}
+	header(unchanged, "ETag", tag)
+	op.Responses[strconv.Itoa(http.StatusNotModified)] = unchanged
+	op.Parameters = append(op.Parameters, &huma.Param{
+		Name: "If-None-Match", In: "header", Schema: text(), Description: "ETags of versions that the client has; 304 where the current one is among them",
+	})
+}
+
+func header(r *huma.Response, name string, h *huma.Header) {
 	if r.Headers == nil {
 		r.Headers = map[string]*huma.Param{}
 	}
-	r.Headers["X-Request-ID"] = &huma.Header{Description: "the request's id, taken from the request or made", Schema: text()}
+	r.Headers[name] = h
+}
+
+func (o *operation) describeHeaders(status int, r *huma.Response) {
+	header(r, "X-Request-ID", &huma.Header{Description: "the request's id, taken from the request or made", Schema: text()})
 	if o.Limit != nil {
-		r.Headers["RateLimit-Policy"] = &huma.Header{Description: "the limits that apply; absent when limits are off", Schema: text()}
-		r.Headers["RateLimit"] = &huma.Header{Description: "what is left of them; absent when limits are off", Schema: text()}
+		header(r, "RateLimit-Policy", &huma.Header{Description: "the limits that apply; absent when limits are off", Schema: text()})
+		header(r, "RateLimit", &huma.Header{Description: "what is left of them; absent when limits are off", Schema: text()})
 	}
-	if status == http.StatusUnauthorized {
-		r.Headers["WWW-Authenticate"] = &huma.Header{Description: "Bearer, and what is wrong with the token (RFC 6750)", Schema: text()}
-	}
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		r.Headers["Retry-After"] = &huma.Header{Description: "seconds to wait", Schema: &huma.Schema{Type: huma.TypeInteger}}
+	switch status {
+	case http.StatusUnauthorized:
+		header(r, "WWW-Authenticate", &huma.Header{Description: "Bearer, and what is wrong with the token (RFC 6750)", Schema: text()})
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		header(r, "Retry-After", &huma.Header{Description: "seconds to wait", Schema: &huma.Schema{Type: huma.TypeInteger}})
 	}
 }
 
@@ -254,36 +282,5 @@ func documented(doc *huma.OpenAPI, method, path string) *huma.Operation {
 		return item.Delete
 	default:
 		panic("the API has no operation of method " + method)
-	}
-}
-
-// exampleOf builds an example out of those of the schema's members.
-func exampleOf(schemas huma.Registry, s *huma.Schema) any {
-	if len(s.Examples) > 0 {
-		return s.Examples[0]
-	}
-	if s.Ref != "" {
-		return exampleOf(schemas, schemas.SchemaFromRef(s.Ref))
-	}
-	switch s.Type {
-	case huma.TypeObject:
-		object := map[string]any{}
-		for name, member := range s.Properties {
-			if slices.Contains(s.Required, name) || len(member.Examples) > 0 {
-				object[name] = exampleOf(schemas, member)
-			}
-		}
-		return object
-	case huma.TypeArray:
-		return []any{exampleOf(schemas, s.Items)}
-	case huma.TypeBoolean:
-		return true
-	case huma.TypeInteger, huma.TypeNumber:
-		return 1
-	default:
-		if s.Nullable {
-			return nil
-		}
-		return "string"
 	}
 }

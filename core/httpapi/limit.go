@@ -7,7 +7,8 @@ import (
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 )
 
-// limitAddress counts the request on its client's address and says on every answer what is left.
+// limitAddress counts the request on its client's address and says on every answer what is left. A limiter that cannot
+// tell refuses.
 func (o *operation) limitAddress(w *response, r *http.Request) error {
 	checks := []ratelimit.Check{{Limit: o.Limit, Key: ratelimit.KeyForAddress(w.request.addr)}}
 	decisions, err := o.rt.deps.Limiter.Allow(r.Context(), checks...)
@@ -17,7 +18,7 @@ func (o *operation) limitAddress(w *response, r *http.Request) error {
 	h := w.Header()
 	h["Ratelimit-Policy"] = []string{ratelimit.PolicyHeader(checks...)}
 	h["Ratelimit"] = []string{ratelimit.StateHeader(checks, decisions)}
-	if !ratelimit.Allowed(decisions) {
+	if len(decisions) != len(checks) || !ratelimit.Allowed(decisions) {
 		return errs.ErrRateLimited.WithRetryAfter(ratelimit.RetryAfter(decisions))
 	}
 	return nil

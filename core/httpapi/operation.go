@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/errs"
@@ -42,26 +45,28 @@ type operation struct {
 	Op
 	binder   *binder
 	body     *bodyPlan // nil where the operation takes none
+	answers  bool      // success has a body
 	statuses []int
+	document *huma.Operation
 	rt       *Router
 }
 
 // Handle mounts an operation: typed input in, one service call, typed output out. The input's fields come from the tags
-// path, query and header, and from a field named Body; checks say what a schema cannot. It panics on an operation without an access rule and on whatever
-// else only a mistake in the program explains.
+// path, query and header, and from a field named Body; checks say what a schema cannot. It panics on an operation without
+// an access rule or a description, on input that would not be checked, and on whatever else only a mistake in the program
+// explains.
 func Handle[I, O any](rt *Router, op Op, fn func(context.Context, I) (O, error), checks ...Check[I]) {
-	if op.Access.IsZero() {
-		panic(fmt.Sprintf("%s %s has no access rule", op.Method, op.Path))
-	}
+	rt.mustBeWhole(op)
 	if op.Status == 0 {
 		op.Status = http.StatusOK
 		if reflect.TypeFor[O]() == reflect.TypeFor[NoContent]() {
 			op.Status = http.StatusNoContent
 		}
 	}
-	o := &operation{Op: op, rt: rt}
-	describe[I, O](rt, o)
+	o := &operation{Op: op, rt: rt, answers: reflect.TypeFor[O]() != reflect.TypeFor[NoContent]() && op.Status != http.StatusNoContent}
 	o.binder = newBinder(reflect.TypeFor[I](), rt.api.OpenAPI().Components.Schemas)
+	o.mustBindPath()
+	describe[I, O](rt, o)
 	rt.operations = append(rt.operations, o)
 	rt.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
 		rw := w.(*response)
@@ -71,9 +76,42 @@ func Handle[I, O any](rt *Router, op Op, fn func(context.Context, I) (O, error),
 	})
 }
 
+// mustBeWhole panics on an operation that anyone might call by mistake, or that the document could not describe.
+func (rt *Router) mustBeWhole(op Op) {
+	if op.Access.IsZero() {
+		panic(fmt.Sprintf("%s %s has no access rule", op.Method, op.Path))
+	}
+	for name, text := range map[string]string{"ID": op.ID, "tag": op.Tag, "summary": op.Summary, "description": op.Description} {
+		if text == "" {
+			panic(fmt.Sprintf("%s %s has no %s", op.Method, op.Path, name))
+		}
+	}
+	for _, other := range rt.operations {
+		if other.ID == op.ID {
+			panic(fmt.Sprintf("%s %s has the ID %s of %s %s", op.Method, op.Path, op.ID, other.Method, other.Path))
+		}
+	}
+}
+
+// mustBindPath panics where the path and the input's path fields do not name the same parameters.
+func (o *operation) mustBindPath() {
+	bound := 0
+	for i := range o.binder.params {
+		if p := &o.binder.params[i]; p.in == "path" {
+			bound++
+			if !strings.Contains(o.Path+"/", "/{"+p.name+"}/") {
+				panic(fmt.Sprintf("%s %s has no parameter %s", o.Method, o.Path, p.name))
+			}
+		}
+	}
+	if bound != strings.Count(o.Path, "{") {
+		panic(fmt.Sprintf("%s %s has a parameter that its input does not take", o.Method, o.Path))
+	}
+}
+
 // run takes a request through the checks in the contract's order, then does the work and answers.
 func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.Context, I) (O, error), checks []Check[I]) error {
-	w.request.matched, w.request.route = true, o.Path
+	w.match(o.Path)
 	if err := o.admit(w, r); err != nil {
 		return err
 	}
@@ -84,7 +122,7 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	}
 	for _, check := range checks {
 		if !readable {
-			break
+			break // what was read is not worth a look
 		}
 		faults = appendNew(faults, func(report func(errs.Field)) { check(&in, report) })
 	}
@@ -98,7 +136,7 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	if o.CacheControl != "" {
 		w.Header()["Cache-Control"] = []string{o.CacheControl}
 	}
-	if o.Status == http.StatusNoContent || o.Status == http.StatusAccepted {
+	if !o.answers {
 		w.WriteHeader(o.Status)
 		return nil
 	}

@@ -26,14 +26,14 @@ type Ops struct {
 // pingDeadline bounds each store's part of readiness.
 const pingDeadline = time.Second
 
-// Handler serves /healthz, /readyz, /metrics and /debug/pprof/.
+// Handler serves /healthz, /readyz, /metrics and /debug/pprof/. Of the latter it leaves out the command line, which may
+// hold settings that are secret.
 func (o Ops) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w) })
 	mux.HandleFunc("GET /readyz", o.ready)
 	mux.Handle("GET /metrics", o.Metrics)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -33,23 +35,27 @@ func TypePath(code string) string {
 }
 
 // fail answers with the problem that err is. Errors that no client should see become INTERNAL_ERROR and are logged, once.
+// Where the answer has begun its connection ends, since a client must not take what it has for the whole.
 func (rt *Router) fail(w *response, r *http.Request, err error) {
-	if w.status != 0 {
-		return // the answer has begun; the connection's end tells the rest
-	}
 	e := errs.From(err)
+	if e.Status() == http.StatusInternalServerError && errors.Is(r.Context().Err(), context.Canceled) {
+		e = errs.ErrUnavailable.WithCause(err) // nobody waits for the answer any more, and nothing of ours failed
+	}
 	rt.logFailure(w, r, e)
-	rt.writeProblem(w, r, e)
+	if w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	rt.writeProblem(w, e)
 }
 
-func (rt *Router) writeProblem(w *response, r *http.Request, e *errs.Error) {
+func (rt *Router) writeProblem(w *response, e *errs.Error) {
 	h := w.Header()
-	h["Content-Type"] = []string{"application/problem+json"}
-	h["Cache-Control"] = []string{"no-store"}
+	h["Content-Type"] = problemJSON
+	h["Cache-Control"] = noStore
 	h.Del("Etag")
 	switch e.Status() {
 	case http.StatusUnauthorized:
-		h["Www-Authenticate"] = []string{challenge(r, e)}
+		h["Www-Authenticate"] = []string{challenge(e)}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		h["Retry-After"] = []string{retryAfter(e.RetryAfter())}
 	case http.StatusRequestEntityTooLarge:
@@ -83,12 +89,4 @@ func (rt *Router) logFailure(w *response, r *http.Request, e *errs.Error) {
 // retryAfter is in whole seconds, at least one.
 func retryAfter(d time.Duration) string {
 	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
-}
-
-// challenge is the WWW-Authenticate of RFC 6750 section 3: without a token it names the scheme alone.
-func challenge(r *http.Request, e *errs.Error) string {
-	if len(r.Header["Authorization"]) == 0 && e.Reason() == "" {
-		return "Bearer"
-	}
-	return `Bearer error="invalid_token", error_description="the access token is malformed, expired, revoked or not ours"`
 }

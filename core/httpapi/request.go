@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -17,10 +20,9 @@ type request struct {
 	route     string // pattern's path, "" until one matched
 	path      string // as the client wrote it, base path included
 	addr      netip.Addr
-	userAgent string
+	userAgent string // as the client wrote it
 	started   time.Time
 	principal account.Principal
-	matched   bool
 }
 
 type requestKey struct{}
@@ -49,10 +51,10 @@ func ClientAddr(ctx context.Context) netip.Addr {
 // maxUserAgent bounds what is kept of a header that the client chooses.
 const maxUserAgent = 256
 
-// UserAgent gives the client's own description of itself, cut to 256 bytes.
+// UserAgent gives the client's own description of itself, cut to 256 bytes of printable UTF-8.
 func UserAgent(ctx context.Context) string {
 	if r := fromContext(ctx); r != nil {
-		return r.userAgent
+		return cutUserAgent(r.userAgent)
 	}
 	return ""
 }
@@ -83,4 +85,14 @@ func cutUserAgent(s string) string {
 		s = s[:maxUserAgent]
 	}
 	return printable(s)
+}
+
+// printable drops control characters and what is no UTF-8, so that text from outside stays on its line.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s)
 }

@@ -2,51 +2,68 @@ package httpapi
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	json "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // response is the ResponseWriter of a request: it puts on every answer what every answer carries, knows the status that
 // was sent, and turns the mux's own 404 and 405 into problems.
 type response struct {
 	http.ResponseWriter
-	request  *request
-	status   int
-	hijacked func(status int) bool // takes the mux's own answer, nil once a route matched
-	muted    bool
+	request   request
+	status    int
+	refused   func(status int) // takes the mux's own answer to what no route matched
+	discarded bool             // what the mux writes is not for the client
+	values    [4]string        // room for header values that differ each time
+	used      int
+}
+
+// match notes which route has the request: from here on the answer is the route's.
+func (w *response) match(route string) {
+	w.request.route, w.refused = route, nil
+}
+
+// value gives a header's values out of the response's own room.
+func (w *response) value(s string) []string {
+	if w.used == len(w.values) {
+		return []string{s}
+	}
+	w.values[w.used] = s
+	w.used++
+	return w.values[w.used-1 : w.used : w.used]
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {
-	if w.status != 0 {
+	if w.status != 0 || w.discarded {
 		return
 	}
-	if !w.request.matched && w.hijacked != nil {
-		take := w.hijacked
-		w.hijacked = nil
-		if w.muted = take(status); w.muted {
-			return
-		}
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		w.ResponseWriter.WriteHeader(status) // the answer itself is still to come: RFC 9110 section 15.2
+		return
+	}
+	if refused := w.refused; refused != nil {
+		w.refused = nil
+		refused(status)
+		w.discarded = true
+		return
 	}
 	w.status = status
 	h := w.Header()
-	h["X-Request-Id"] = []string{w.request.id}
-	h["Server-Timing"] = []string{"app;dur=" + milliseconds(time.Since(w.request.started))}
+	h["X-Request-Id"] = w.value(w.request.id)
+	h["Server-Timing"] = w.value(serverTiming(time.Since(w.request.started)))
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements io.Writer.
 func (w *response) Write(b []byte) (int, error) {
-	if w.status == 0 && !w.muted {
-		w.WriteHeader(http.StatusOK)
-	}
-	if w.muted {
+	w.WriteHeader(http.StatusOK)
+	if w.discarded {
 		return len(b), nil
 	}
 	return w.ResponseWriter.Write(b)
@@ -55,121 +72,79 @@ func (w *response) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func milliseconds(d time.Duration) string {
-	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64)
+// serverTiming is of one metric, in milliseconds (W3C Server Timing).
+func serverTiming(took time.Duration) string {
+	b := make([]byte, 0, 32)
+	b = append(b, "app;dur="...)
+	return string(strconv.AppendFloat(b, milliseconds(took), 'f', -1, 64))
 }
 
-// ETagged is a response body that has a version: it goes out as the ETag, and If-None-Match is honoured.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// ETagged is a response body that has a version: it goes out as the ETag, and GET honours If-None-Match.
 type ETagged interface {
 	ETag() string // quoted, as RFC 9110 section 8.8.3 wants it
 }
 
-// NoContent is the response of an operation that answers 204.
+// NoContent is the response of an operation that answers 204, or 202 without a body.
 type NoContent struct{}
 
-// compressFrom is the size below which compressing costs more than it saves.
-const compressFrom = 1400
+// Header values that many answers share; nothing may change them.
+var (
+	plainJSON   = []string{"application/json"}
+	problemJSON = []string{"application/problem+json"}
+	gzipped     = []string{"gzip"}
+)
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// writeJSON answers with a body; holdsToken keeps it out of compression, whose size would tell about its content.
-func writeJSON(w http.ResponseWriter, r *http.Request, status int, body any, holdsToken bool) error {
+// writeJSON answers with a body; holdsToken keeps it out of compression, whose size would tell about its content. An error
+// means that nothing was sent.
+func writeJSON(w *response, r *http.Request, status int, body any, holdsToken bool) error {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer putBuffer(buf)
 	buf.Reset()
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
+	// Arrays are never null here, as the document says; a text that is no UTF-8 is mended instead of failing.
+	if err := json.MarshalWrite(buf, body, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return err
 	}
-	buf.Truncate(buf.Len() - 1) // the encoder's newline
 	h := w.Header()
-	h["Content-Type"] = []string{"application/json"}
+	content := buf.Bytes()
+	packed := false
+	if len(content) >= compressFrom && !holdsToken {
+		h.Add("Vary", "Accept-Encoding")
+		packed = acceptsGzip(r.Header["Accept-Encoding"])
+	}
 	if e, ok := body.(ETagged); ok {
 		tag := e.ETag()
-		h["Etag"] = []string{tag}
-		if status == http.StatusOK && noneMatch(r, tag) {
-			h.Del("Content-Type")
+		if packed {
+			tag = weak(tag) // other bytes, same meaning: RFC 9110 section 8.8.1
+		}
+		h["Etag"] = w.value(tag)
+		if status == http.StatusOK && isRead(r.Method) && matchesTag(r.Header["If-None-Match"], tag) {
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
 	}
-	if buf.Len() >= compressFrom && !holdsToken {
-		h.Add("Vary", "Accept-Encoding")
-		if acceptsGzip(r) {
-			return writeGzip(w, status, buf.Bytes())
-		}
+	if packed {
+		zipped := buffers.Get().(*bytes.Buffer)
+		defer putBuffer(zipped)
+		zipped.Reset()
+		compress(zipped, content)
+		content = zipped.Bytes()
+		h["Content-Encoding"] = gzipped
 	}
-	h["Content-Length"] = []string{strconv.Itoa(buf.Len())}
+	h["Content-Type"] = plainJSON
+	h["Content-Length"] = w.value(strconv.Itoa(len(content)))
 	w.WriteHeader(status)
-	_, _ = w.Write(buf.Bytes()) // a client that went away is not our fault to handle
+	_, _ = w.Write(content) // a client that went away is not our fault to handle
 	return nil
 }
+
+func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 func putBuffer(b *bytes.Buffer) {
 	if b.Cap() <= 64<<10 { // one large answer must not pin its memory
 		buffers.Put(b)
 	}
-}
-
-var gzips = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
-
-func writeGzip(w http.ResponseWriter, status int, body []byte) error {
-	w.Header().Set("Content-Encoding", "gzip")
-	if tag := w.Header().Get("Etag"); tag != "" {
-		w.Header().Set("Etag", weak(tag)) // other bytes, same meaning: RFC 9110 section 8.8.1
-	}
-	w.WriteHeader(status)
-	z := gzips.Get().(*gzip.Writer)
-	defer gzips.Put(z)
-	z.Reset(w)
-	if _, err := z.Write(body); err != nil {
-		return nil
-	}
-	_ = z.Close()
-	return nil
-}
-
-func acceptsGzip(r *http.Request) bool {
-	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
-		name, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if strings.EqualFold(name, "gzip") {
-			q := strings.ReplaceAll(params, " ", "")
-			return q != "q=0" && q != "q=0.0" && q != "q=0.00" && q != "q=0.000"
-		}
-	}
-	return false
-}
-
-// noneMatch says whether If-None-Match holds the tag, compared weakly (RFC 9110 section 13.1.2).
-func noneMatch(r *http.Request, tag string) bool {
-	header := r.Header.Get("If-None-Match")
-	return header != "" && matchesTag(header, tag)
-}
-
-func matchesTag(header, tag string) bool {
-	for t := range strings.SplitSeq(header, ",") {
-		t = strings.TrimSpace(t)
-		if t == "*" || strings.TrimPrefix(t, "W/") == strings.TrimPrefix(tag, "W/") {
-			return true
-		}
-	}
-	return false
-}
-
-func weak(tag string) string {
-	if strings.HasPrefix(tag, "W/") {
-		return tag
-	}
-	return "W/" + tag
-}
-
-// printable drops control characters, so that text from outside stays on its line.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
-			return -1
-		}
-		return r
-	}, s)
 }

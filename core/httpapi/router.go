@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -44,12 +46,13 @@ type Router struct {
 	closed     []string // patterns that are not JSON operations
 	deps       Dependencies
 	basePath   string
+	https      bool        // people reach the service over TLS
 	warned     atomic.Bool // a forwarded header from a stranger was reported
 }
 
 // NewRouter makes an empty router. It panics only on a mistake in the program, as all mounting does.
 func NewRouter(title, description, version string) *Router {
-	strictCasing()
+	arraysAreNeverNull()
 	rt := &Router{mux: http.NewServeMux()}
 	rt.api = huma.NewAPI(documentConfig(title, description, version), undriven{})
 	return rt
@@ -82,7 +85,7 @@ func (rt *Router) page(pattern string, serve func(http.ResponseWriter, *http.Req
 	route = strings.TrimSuffix(route, "{$}")
 	rt.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		rw := w.(*response)
-		rw.request.matched, rw.request.route = true, route
+		rw.match(route)
 		if !serve(w, r) {
 			rt.fail(rw, r, errs.ErrNotFound)
 		}
@@ -93,6 +96,7 @@ func (rt *Router) page(pattern string, serve func(http.ResponseWriter, *http.Req
 func (rt *Router) Serve(deps Dependencies) (http.Handler, error) {
 	rt.deps = deps
 	rt.basePath = deps.Settings.BasePath
+	rt.https = strings.HasPrefix(deps.Settings.PublicURL, "https://")
 	if err := rt.mountSite(); err != nil {
 		return nil, err
 	}
@@ -101,57 +105,58 @@ func (rt *Router) Serve(deps Dependencies) (http.Handler, error) {
 
 // serve is what happens around every request, whatever it is for.
 func (rt *Router) serve(w http.ResponseWriter, r *http.Request) {
-	req := &request{
+	rw := &response{ResponseWriter: w, request: request{
 		id: requestID(r.Header), path: r.URL.EscapedPath(), started: time.Now(),
-		addr: clientAddr(r, rt.deps.Settings.TrustedProxies), userAgent: cutUserAgent(r.UserAgent()),
-	}
-	ctx := context.WithValue(r.Context(), requestKey{}, req)
+		addr: clientAddr(r, rt.deps.Settings.TrustedProxies), userAgent: r.UserAgent(),
+	}}
+	ctx := context.WithValue(r.Context(), requestKey{}, &rw.request)
 	var endSpan func(string, int)
 	if rt.deps.Trace != nil {
 		ctx, endSpan = rt.deps.Trace(ctx, r.Header, r.Method)
 	}
 	r = r.WithContext(ctx)
-	rw := &response{ResponseWriter: w, request: req}
 	defer func() {
-		if v := recover(); v != nil {
-			rt.recovered(rw, r, v)
+		v := recover()
+		abort := v != nil && rt.recovered(rw, r, v)
+		rt.finish(rw, r, abort, endSpan)
+		if abort {
+			panic(http.ErrAbortHandler) // ends the connection, so that no client takes a part for the whole
 		}
-		rt.finish(rw, r, endSpan)
 	}()
 	rt.everyAnswer(w.Header())
 	rt.warnOfStranger(r)
 	rt.route(rw, r)
 }
 
-// route finds the handler. The mux cleans and redirects paths that we answer with 404, so those never reach it.
+// route finds the handler. The mux cleans and redirects paths that we answer with 404, so those never reach it. r is the
+// router's own copy.
 func (rt *Router) route(w *response, r *http.Request) {
-	p, ok := rt.withoutBase(r)
+	listed := rt.corsHeaders(w.Header(), r)
+	p, ok := rt.withoutBase(w.request.path)
 	if !ok || !isClean(p) {
 		rt.fail(w, r, errs.ErrNotFound)
 		return
 	}
-	if rt.basePath != "" {
-		r = stripped(r, rt.basePath)
+	if rt.basePath != "" || p == "" {
+		r.URL = stripped(r.URL, rt.basePath)
 	}
-	if rt.cors(w, r) {
+	if listed && rt.preflight(w, r) {
 		return
 	}
-	w.hijacked = func(status int) bool { return rt.unmatched(w, r, status) }
+	w.refused = func(status int) { rt.unmatched(w, r, status) }
 	rt.mux.ServeHTTP(w, r)
 }
 
 // unmatched turns the mux's own answers into problems; 405 keeps the Allow header that the mux has set.
-func (rt *Router) unmatched(w *response, r *http.Request, status int) bool {
+func (rt *Router) unmatched(w *response, r *http.Request, status int) {
 	if status == http.StatusMethodNotAllowed {
 		rt.fail(w, r, errs.ErrMethodNotAllowed)
 	} else {
 		rt.fail(w, r, errs.ErrNotFound)
 	}
-	return true
 }
 
-func (rt *Router) withoutBase(r *http.Request) (string, bool) {
-	p := r.URL.EscapedPath()
+func (rt *Router) withoutBase(p string) (string, bool) {
 	if rt.basePath == "" {
 		return p, true
 	}
@@ -159,28 +164,26 @@ func (rt *Router) withoutBase(r *http.Request) (string, bool) {
 	return rest, ok && (rest == "" || rest[0] == '/')
 }
 
-func stripped(r *http.Request, base string) *http.Request {
-	u := *r.URL
-	u.Path = strings.TrimPrefix(u.Path, base)
-	u.RawPath = strings.TrimPrefix(u.RawPath, base)
-	if u.Path == "" {
-		u.Path = "/"
+// stripped gives the URL below the base path, which holds nothing that a URL escapes. An empty path is the root: RFC 9110
+// section 4.2.3.
+func stripped(u *url.URL, base string) *url.URL {
+	c := *u
+	c.Path = strings.TrimPrefix(c.Path, base)
+	c.RawPath = strings.TrimPrefix(c.RawPath, base)
+	if c.Path == "" {
+		c.Path = "/"
 	}
-	c := *r
-	c.URL = &u
 	return &c
 }
 
 // isClean says whether the mux would take the path as it is.
-func isClean(p string) bool {
-	return p == "" || (p[0] == '/' && (p == "/" || path.Clean(p) == p))
-}
+func isClean(p string) bool { return p == "" || p[0] == '/' && path.Clean(p) == p }
 
 func (rt *Router) everyAnswer(h http.Header) {
 	h["X-Content-Type-Options"] = nosniff
 	h["Referrer-Policy"] = noReferrer
 	h["Cache-Control"] = noStore
-	if strings.HasPrefix(rt.deps.Settings.PublicURL, "https://") {
+	if rt.https {
 		h["Strict-Transport-Security"] = hsts
 	}
 }
@@ -193,27 +196,39 @@ var (
 	hsts       = []string{"max-age=31536000; includeSubDomains"}
 )
 
-// recovered answers a panic with INTERNAL_ERROR and logs it once, with its stack.
-func (rt *Router) recovered(w *response, r *http.Request, v any) {
+// recovered answers a panic with INTERNAL_ERROR and logs it once, with its stack. Of the panic's value the log has the
+// type, and the text where the runtime wrote it: any other may hold input. It says whether the answer had begun, so that
+// all there is left to do is to end the connection.
+func (rt *Router) recovered(w *response, r *http.Request, v any) (abort bool) {
 	if v == http.ErrAbortHandler { //nolint:errorlint // a sentinel that net/http asks to be passed on as it is
-		panic(v)
+		return true
+	}
+	text := ""
+	if err, ok := v.(runtime.Error); ok {
+		text = printable(err.Error())
 	}
 	rt.deps.Logger.ErrorContext(r.Context(), "panic", "request_id", w.request.id, "route", w.request.route,
-		"panic", fmt.Sprintf("%T", v), "cause", printable(fmt.Sprint(v)), "stack", string(debug.Stack()))
-	if w.status == 0 {
-		rt.writeProblem(w, r, errs.ErrInternal)
+		"panic", fmt.Sprintf("%T", v), "cause", text, "stack", string(debug.Stack()))
+	if w.status != 0 {
+		return true
 	}
+	w.refused = nil
+	rt.writeProblem(w, errs.ErrInternal)
+	return false
 }
 
 // finish writes the access log's line and tells the metrics.
-func (rt *Router) finish(w *response, r *http.Request, endSpan func(string, int)) {
+func (rt *Router) finish(w *response, r *http.Request, abort bool, endSpan func(string, int)) {
 	route := w.request.route
 	if route == "" {
 		route = "unmatched"
 	}
+	if w.status == 0 && !abort {
+		w.WriteHeader(http.StatusOK)
+	}
 	status := w.status
 	if status == 0 {
-		status = http.StatusOK
+		status = http.StatusInternalServerError // nothing was sent, and nothing will be
 	}
 	took := time.Since(w.request.started)
 	if rt.deps.Observe != nil {
@@ -224,7 +239,7 @@ func (rt *Router) finish(w *response, r *http.Request, endSpan func(string, int)
 	}
 	rt.deps.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("method", knownMethod(r.Method)), slog.String("route", route), slog.Int("status", status),
-		slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("request_id", w.request.id))
+		slog.Float64("ms", milliseconds(took)), slog.String("request_id", w.request.id))
 }
 
 // knownMethod keeps methods that clients made up out of logs and metrics.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,8 +11,9 @@ import (
 	"time"
 )
 
-// The time-outs of the public listener: slow senders are cut by the first two, kept-alive connections by the third. The
-// last is far beyond the slowest honest answer.
+// The time-outs of the public listener: slow senders are cut by the first two, kept-alive connections by the third. Both of
+// the first count from the start of a request, so that header and body together have bodyTimeout. The last counts from the
+// end of the header and is far beyond the slowest honest answer.
 const (
 	headerTimeout = 5 * time.Second
 	bodyTimeout   = 30 * time.Second
@@ -24,11 +26,13 @@ func NewServer(s *Settings, handler http.Handler, logger *slog.Logger) *http.Ser
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       headerTimeout + bodyTimeout,
+		ReadTimeout:       bodyTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    int(s.MaxHeader),
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" gets the answer of every other path that is not there
 	}
 }
 
@@ -76,9 +80,25 @@ func (c *boundedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite ends the answer while the client may still be sending. net/http asks for it where it gives up on a body, so
+// that the client reads the answer before the connection is reset.
+func (c *boundedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // ServeUntil serves until ctx ends, then stops accepting and lets what is in flight finish within grace. It returns nil
-// after an orderly end.
+// after an orderly end; connections that never sent a request do not make it a bad one. It changes srv's Handler.
 func ServeUntil(ctx context.Context, srv *http.Server, l net.Listener, certFile, keyFile string, grace time.Duration) error {
+	var inFlight atomic.Int64
+	handler := srv.Handler
+	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inFlight.Add(1)
+		defer inFlight.Add(-1)
+		handler.ServeHTTP(w, r)
+	})
 	failed := make(chan error, 1)
 	go func() {
 		if certFile != "" {
@@ -96,6 +116,11 @@ func ServeUntil(ctx context.Context, srv *http.Server, l net.Listener, certFile,
 	defer cancel()
 	err := srv.Shutdown(stop)
 	if err != nil {
+		if n := inFlight.Load(); n > 0 {
+			err = fmt.Errorf("%d requests did not end within %s: %w", n, grace, err)
+		} else if errors.Is(err, context.DeadlineExceeded) {
+			err = nil // net/http waits 5s for a silent connection to say something
+		}
 		err = errors.Join(err, srv.Close())
 	}
 	if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {

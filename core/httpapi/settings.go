@@ -3,6 +3,8 @@ package httpapi
 import (
 	"net/netip"
 	"net/url"
+	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -29,8 +31,8 @@ func (s *Settings) Check(report func(field, fault string)) {
 	if s.PublicURL != "" && !isOrigin(s.PublicURL) {
 		report("public_url", "must be http:// or https:// with a host and without path, query or user")
 	}
-	if s.BasePath != "" && (!strings.HasPrefix(s.BasePath, "/") || strings.HasSuffix(s.BasePath, "/") || strings.ContainsAny(s.BasePath, "{}?#% ") || strings.Contains(s.BasePath, "//")) {
-		report("base_path", "must begin with / and not end with it, such as /api")
+	if s.BasePath != "" && (!basePath.MatchString(s.BasePath) || path.Clean(s.BasePath) != s.BasePath) {
+		report("base_path", "must begin with /, not end with it, and hold nothing but letters, digits and . _ ~ - between, such as /api")
 	}
 	if s.MaxConnections < 1 {
 		report("max_connections", "must be at least 1")
@@ -48,13 +50,16 @@ func (s *Settings) Check(report func(field, fault string)) {
 		report("tls_cert", "must be set together with tls_key")
 	}
 	for _, o := range s.CORSOrigins {
-		if !isOrigin(o) {
-			report("cors_origins", "must be origins such as https://app.example.com")
+		if !isOrigin(o) || o != strings.ToLower(o) || strings.HasSuffix(o, ":443") && o[:5] == "https" || strings.HasSuffix(o, ":80") && o[:5] == "http:" {
+			report("cors_origins", "must be origins as browsers write them, such as https://app.example.com: lower-case, without a default port")
 		}
 	}
 }
 
+// basePath is of characters that no URL escapes (RFC 3986 section 2.3), so that a path and its escaped form begin alike.
+var basePath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Path == "" && u.RawQuery == "" && u.Fragment == "" && u.User == nil
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil && u.Scheme+"://"+u.Host == s
 }

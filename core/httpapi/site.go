@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/gatehouse/gatehouse/core/httpapi/pages"
 )
@@ -62,28 +63,35 @@ func (rt *Router) DocumentYAML() []byte {
 // file is something that does not change while the process lives.
 type file struct {
 	contentType, tag string
-	plain            []byte
+	plain, packed    []byte
 }
 
 func newFile(contentType string, content []byte) file {
 	sum := sha256.Sum256(content)
-	return file{contentType: contentType, tag: `"` + hex.EncodeToString(sum[:12]) + `"`, plain: content}
+	var packed bytes.Buffer
+	compress(&packed, content)
+	return file{contentType: contentType, tag: `"` + hex.EncodeToString(sum[:12]) + `"`, plain: content, packed: packed.Bytes()}
 }
 
 func (f file) serve(w http.ResponseWriter, r *http.Request) bool {
+	content, tag := f.plain, f.tag
+	packed := acceptsGzip(r.Header["Accept-Encoding"])
+	if packed {
+		content, tag = f.packed, weak(tag)
+	}
 	h := w.Header()
 	h["Cache-Control"] = []string{"no-cache"}
-	h["Etag"] = []string{f.tag}
+	h["Etag"] = []string{tag}
 	h.Add("Vary", "Accept-Encoding")
-	if noneMatch(r, f.tag) {
+	if matchesTag(r.Header["If-None-Match"], tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return true
 	}
 	h["Content-Type"] = []string{f.contentType}
-	if acceptsGzip(r) {
-		_ = writeGzip(w, http.StatusOK, f.plain) // it tells of no error once the answer has begun
-		return true
+	h["Content-Length"] = []string{strconv.Itoa(len(content))}
+	if packed {
+		h["Content-Encoding"] = gzipped
 	}
-	_, _ = w.Write(f.plain)
+	_, _ = w.Write(content) // a client that went away is not our fault to handle
 	return true
 }

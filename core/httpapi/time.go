@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,12 +17,22 @@ func (t Time) MarshalText() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat(nil, timeLayout), nil
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler for any RFC 3339 time.
+// UnmarshalText implements encoding.TextUnmarshaler for the times of RFC 3339 whose year in UTC has four digits. What is
+// finer than a microsecond is cut off.
 func (t *Time) UnmarshalText(b []byte) error {
-	parsed, err := time.Parse(time.RFC3339Nano, string(b))
-	*t = Time(parsed.UTC().Truncate(time.Microsecond))
-	return err
+	var parsed time.Time
+	if err := parsed.UnmarshalText(b); err != nil {
+		return err
+	}
+	parsed = parsed.UTC().Truncate(time.Microsecond)
+	if parsed.Year() < 1 || parsed.Year() > 9999 {
+		return errYear
+	}
+	*t = Time(parsed)
+	return nil
 }
+
+var errYear = errors.New("a year between 1 and 9999 in UTC is needed")
 
 // Schema describes the format in the document.
 func (Time) Schema(huma.Registry) *huma.Schema {
