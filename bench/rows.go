@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// row is one kind of work.
+type row struct {
+	name        string
+	what        string
+	connections int
+	// offered is the open model's rate; 0 takes 70 % of the most that the closed model found.
+	offered float64
+	hashes  int // passwords hashed by each request
+	limits  bool
+	growing bool // adds users, so that every request needs a number of its own
+	next    func(d *data, fresh func() int) func(connection, n int) call
+}
+
+// allRows are in the order in which they are run.
+var allRows = []row{
+	{name: "me", what: "GET /users/me, 64 connections, each a user of its own", connections: 64, offered: 2000, next: meOfConnection},
+	{name: "me-limits", what: "the same with limits switched on", connections: 64, offered: 2000, limits: true, next: meOfConnection},
+	{name: "me-all", what: "GET /users/me, 64 connections, all users in turn", connections: 64, offered: 2000, next: meOfAll},
+	{name: "login", what: "POST /auth/login, 16 at once", connections: 16, hashes: 1, next: logIn},
+	{name: "login-limits", what: "the same with limits switched on", connections: 16, hashes: 1, limits: true, next: logIn},
+	{name: "register", what: "POST /auth/register, 16 at once", connections: 16, hashes: 1, growing: true, next: register},
+}
+
+// meOfConnection is the everyday case: those who are active ask often, and what is known of them is at most a second old.
+func meOfConnection(d *data, _ func() int) func(int, int) call {
+	return func(connection, _ int) call {
+		return call{method: "GET", path: "/users/me", token: d.tokens[connection%len(d.tokens)]}
+	}
+}
+
+// meOfAll has few hits in any memory: each request reads the session and the user.
+func meOfAll(d *data, fresh func() int) func(int, int) call {
+	return func(int, int) call {
+		return call{method: "GET", path: "/users/me", token: d.tokens[fresh()%len(d.tokens)]}
+	}
+}
+
+func logIn(d *data, fresh func() int) func(int, int) call {
+	return func(int, int) call { return loginOf(d.owners[fresh()*7919%len(d.owners)]) }
+}
+
+func loginOf(user int) call {
+	return call{method: "POST", path: "/auth/login", body: fmt.Sprintf(`{"email":%q,"password":%q}`, emailOf(user), usersPassword)}
+}
+
+func register(_ *data, fresh func() int) func(int, int) call {
+	return func(int, int) call { return registrationOf(fresh()) }
+}
+
+func registrationOf(n int) call {
+	return call{method: "POST", path: "/auth/register", body: fmt.Sprintf(`{"email":"new-%07d@example.com","password":%q,"full_name":"Ada Lovelace"}`, n, usersPassword)}
+}
+
+// settings of the server that does the row.
+func (r row) settings() map[string]string {
+	if !r.limits {
+		return map[string]string{"ratelimit.enabled": "false"}
+	}
+	const beyond = "1000000/1m"
+	return map[string]string{
+		"ratelimit.register": beyond, "ratelimit.login": beyond, "ratelimit.register_conflict": beyond, "ratelimit.login_failure": beyond,
+	}
+}
+
+// warmUp is what happens before a run is looked at.
+const warmUp = time.Second
+
+// sample is one run.
+type sample struct {
+	Rate     float64 `json:"rate_per_s"`
+	CPU      float64 `json:"cpu_us"` // of the server, for each request
+	Postgres float64 `json:"postgres_cpu_us"`
+	Redis    float64 `json:"redis_cpu_us"`
+	Hash     float64 `json:"hash_cpu_us,omitempty"` // of one hash, measured beside this run
+	Idle     float64 `json:"rss_idle_mib"`
+	Peak     float64 `json:"rss_peak_mib"`
+	Errors   int64   `json:"errors"`
+	fault    string
+}
+
+// counters are read at the two ends of a run.
+type counters struct {
+	at                      time.Time
+	done                    int64
+	server, postgres, redis time.Duration
+}
+
+// measure loads a server in the closed model.
+func (s *stage) measure(ctx context.Context, r row, srv *server, st *store, next func(int, int) call) (sample, error) {
+	idle, _ := residentMiB(srv.pid())
+	load := &closedLoad{addr: srv.addr, connections: r.connections, next: next}
+	var marks []counters
+	err := load.run(ctx, warmUp, s.duration, func() {
+		marks = append(marks, counters{time.Now(), load.done.Load(), cpuTime(srv.pid()), st.postgresCPU(), st.redisCPU()})
+	})
+	if err != nil {
+		return sample{}, err
+	}
+	a, b := marks[0], marks[1]
+	n := float64(max(1, b.done-a.done))
+	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / n }
+	out := sample{
+		Rate: float64(b.done-a.done) / b.at.Sub(a.at).Seconds(), CPU: each(b.server - a.server), Postgres: each(b.postgres - a.postgres),
+		Redis: each(b.redis - a.redis), Idle: idle, Errors: load.bad.Load(),
+	}
+	_, out.Peak = residentMiB(srv.pid())
+	if f := load.first.Load(); f != nil {
+		out.fault = (*f).Error()
+	}
+	return out, nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/gatehouse/gatehouse/app"
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/config"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/token"
+)
+
+// usersPassword is every user's. All share one hash of it, of the product's own costs.
+const usersPassword = "Difference-Engine-1842"
+
+// mostTokens is how many of the users have an access token at hand, spread over all of them.
+const mostTokens = 10_000
+
+// data is what a store was filled with.
+type data struct {
+	users  int
+	ids    []account.ID
+	live   []account.SessionID // one session of each user
+	tokens []string
+	owners []int // the users of the tokens
+}
+
+func emailOf(user int) string { return fmt.Sprintf("user-%07d@example.com", user) }
+
+// common are the settings of every server and of the app that makes the data. Tokens outlive the longest run.
+var common = map[string]string{"token.ttl": "24h", "log.format": "json", "redis.prefix": "bench"}
+
+// fill brings the store to so many users, each with a session, past the API: hashing for each would take hours.
+func (st *store) fill(ctx context.Context, users int) error {
+	progress("%s: making %d users", st.name, users)
+	settings := maps.Clone(common)
+	maps.Copy(settings, st.settings)
+	a, err := app.New(app.Standard, app.Options{Logs: io.Discard})
+	if err != nil {
+		return err
+	}
+	if _, err := a.Load(config.Source{Args: settings}); err != nil {
+		return err
+	}
+	if err := a.Open(ctx); err != nil {
+		return err
+	}
+	defer a.Close(context.WithoutCancel(ctx))
+	if st.data == nil {
+		st.data = &data{}
+	}
+	hash, err := a.Stores.Passwords.Hash(ctx, secret.New(usersPassword))
+	if err != nil {
+		return err
+	}
+	const batch = 500
+	for st.data.users < users {
+		n := min(batch, users-st.data.users)
+		if err := a.Stores.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return st.data.addTx(ctx, tx, n, hash) }); err != nil {
+			return fmt.Errorf("make users: %w", err)
+		}
+		st.data.users += n
+	}
+	if st.postgres != nil { // as its own housekeeping would do in a while
+		if _, err := a.Stores.DB.Exec(ctx, "ANALYZE"); err != nil {
+			return err
+		}
+	}
+	return st.data.issue(a.Stores.Tokens)
+}
+
+// addTx adds n users. A batch that is tried again begins where the first try did.
+func (d *data) addTx(ctx context.Context, tx *database.Tx, n int, hash string) error {
+	d.ids, d.live = d.ids[:d.users], d.live[:d.users]
+	now := time.Now()
+	digest := sha256.Sum256([]byte("nobody's refresh token"))
+	var users, sessions []any
+	for i := range n {
+		user, id, session := d.users+i, account.NewID(), account.NewSessionID()
+		d.ids, d.live = append(d.ids, id), append(d.live, session)
+		users = append(users, id, emailOf(user), emailOf(user), true, hash, "Ada Lovelace", account.RoleUser, true, int64(1), now, now)
+		sessions = append(sessions, session, id, int64(1), digest[:], now, now, now.Add(24*time.Hour), now.Add(30*24*time.Hour), "bench", "127.0.0.1")
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO users (id, email, email_canonical, email_verified, password_hash, full_name, role, is_active, version, created_at, updated_at)
+		VALUES `+rows(n, 11), users...)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)
+		VALUES `+rows(n, 10), sessions...)
+	return err
+}
+
+// issue signs tokens for users that lie evenly over the table.
+func (d *data) issue(access *token.Access) error {
+	n := min(mostTokens, d.users)
+	d.tokens, d.owners = make([]string, n), make([]int, n)
+	for i := range n {
+		user := i * (d.users / n)
+		text, err := access.Issue(token.Claims{Account: d.ids[user], Session: d.live[user], Roles: []account.Role{account.RoleUser}})
+		if err != nil {
+			return err
+		}
+		d.tokens[i], d.owners[i] = text, user
+	}
+	return nil
+}
+
+// rows writes the placeholders of n rows.
+func rows(n, columns int) string {
+	row := "(" + strings.TrimSuffix(strings.Repeat("?, ", columns), ", ") + ")"
+	return strings.TrimSuffix(strings.Repeat(row+", ", n), ", ")
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+// line is a row on one target.
+type line struct {
+	Row     string   `json:"row"`
+	What    string   `json:"what"`
+	Target  string   `json:"target"`
+	Best    sample   `json:"best"`
+	Median  sample   `json:"median"`
+	Samples []sample `json:"samples"`
+	Open    latency  `json:"open"`
+	// Ratios to the bare handler, the median of those within one round; 0 for the bare handler itself.
+	RateRatio float64 `json:"rate_ratio"`
+	CPURatio  float64 `json:"cpu_ratio"`
+	// Beside is the server's CPU less that of its hashes, in µs, the median over the rounds.
+	Beside float64 `json:"beside_hash_us,omitempty"`
+	Void   string  `json:"void,omitempty"` // why the figures mean nothing
+}
+
+// bareTarget is the name of the handler that others are compared with.
+const bareTarget = "bare net/http"
+
+// errVoid is returned after the table was written.
+var errVoid = errors.New("errors were counted: the runs marked void mean nothing")
+
+func benchRows(ctx context.Context, s *stage) error {
+	for _, st := range s.stores {
+		if err := st.fill(ctx, s.users); err != nil {
+			return err
+		}
+	}
+	var lines []line
+	for _, r := range allRows {
+		if !s.options.rows.MatchString(r.name) {
+			continue
+		}
+		of, err := s.benchRow(ctx, r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		lines = append(lines, of...)
+	}
+	if err := s.report("rows", lines, tableOf(lines)); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(lines, func(l line) bool { return l.Void != "" }) {
+		return errVoid
+	}
+	return nil
+}
+
+// benchRow goes round over the targets, so that what disturbs the machine disturbs all of them.
+func (s *stage) benchRow(ctx context.Context, r row) ([]line, error) {
+	lines := []line{{Target: bareTarget}}
+	targets := append([]*store{nil}, s.stores...)
+	for _, st := range s.stores {
+		lines = append(lines, line{Target: st.name})
+	}
+	for round := range s.runs {
+		var hash hashCost
+		var err error
+		if r.hashes > 0 {
+			if hash, err = s.measureHash(ctx); err != nil {
+				return nil, err
+			}
+		}
+		for i, st := range targets {
+			l := &lines[i]
+			l.Row, l.What = r.name, r.what
+			if err := s.benchOnce(ctx, r, st, l, hash, round == s.runs-1); err != nil {
+				return nil, err
+			}
+			last := l.Samples[len(l.Samples)-1]
+			progress("%s, %s: %.0f/s, %.1f µs", r.name, l.Target, last.Rate, last.CPU)
+		}
+	}
+	for i := range lines {
+		lines[i].conclude(r, lines[0].Samples)
+	}
+	return lines, nil
+}
+
+// benchOnce gives the line another sample, and after the last one the latency.
+func (s *stage) benchOnce(ctx context.Context, r row, st *store, l *line, hash hashCost, last bool) (err error) {
+	var srv *server
+	d := &data{tokens: []string{"none"}, owners: []int{1}}
+	if st == nil {
+		srv, err = s.serveBare(ctx)
+	} else {
+		d = st.data
+		srv, err = s.serve(ctx, st, r.settings())
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.stop()) }()
+	next := r.next(d, fresh)
+	sample, err := s.measure(ctx, r, srv, st, next)
+	if err != nil {
+		return err
+	}
+	sample.Hash = hash.CPU * 1000 * float64(r.hashes)
+	l.Samples = append(l.Samples, sample)
+	if !last {
+		return nil
+	}
+	rate := r.offered
+	if rate == 0 {
+		rate = 0.7 * sample.Rate
+	}
+	if st == nil { // the bare handler is offered what the others can take, too
+		rate = min(rate, 2000)
+	}
+	l.Open, err = openLoad(ctx, srv.addr, rate, s.duration, func(n int) call { return next(n%r.connections, n) })
+	return err
+}
+
+var counted atomic.Int64
+
+// fresh gives a number that nobody else gets, so that every registration has an address of its own.
+func fresh() int { return int(counted.Add(1)) }
+
+// conclude picks the best and the median run and compares them with the bare handler's of the same round.
+func (l *line) conclude(r row, bare []sample) {
+	byRate := slices.SortedFunc(slices.Values(l.Samples), func(a, b sample) int { return cmp.Compare(a.Rate, b.Rate) })
+	l.Best, l.Median = byRate[len(byRate)-1], byRate[len(byRate)/2]
+	var rates, cpus, beside []float64
+	for i, x := range l.Samples {
+		rates = append(rates, x.Rate/bare[i].Rate)
+		cpus = append(cpus, x.CPU/bare[i].CPU)
+		beside = append(beside, x.CPU-x.Hash)
+		if x.Errors > 0 {
+			l.Void = fmt.Sprintf("%d errors, the first: %s", x.Errors, x.fault)
+		}
+	}
+	if l.Open.Errors > 0 {
+		l.Void = fmt.Sprintf("%d errors in the open model, one: %s", l.Open.Errors, l.Open.fault)
+	}
+	if l.Target == bareTarget {
+		return
+	}
+	l.RateRatio, l.CPURatio = median(rates), median(cpus)
+	if r.hashes > 0 {
+		l.Beside = median(beside)
+	}
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// tableOf is for people.
+func tableOf(lines []line) [][]string {
+	out := [][]string{{
+		"row", "target", "best/s", "median/s", "× bare", "CPU µs", "× bare", "PG µs", "Redis µs", "beside hash µs",
+		"offered/s", "P50 ms", "P99 ms", "RSS idle", "RSS peak", "",
+	}}
+	for _, l := range lines {
+		m := l.Median
+		out = append(out, []string{
+			l.Row, l.Target, number(l.Best.Rate, 0), number(m.Rate, 0), number(l.RateRatio, 2), number(m.CPU, 1), number(l.CPURatio, 2),
+			number(m.Postgres, 1), number(m.Redis, 1), number(l.Beside, 0), number(l.Open.Offered, 0), number(l.Open.P50, 2),
+			number(l.Open.P99, 2), number(m.Idle, 0), number(m.Peak, 0), l.Void,
+		})
+	}
+	return out
+}
+
+// number leaves out what is not there.
+func number(v float64, digits int) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.*f", digits, v)
+}
