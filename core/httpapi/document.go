@@ -51,7 +51,7 @@ func schemaName(t reflect.Type, hint string) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if named, ok := reflect.Zero(t).Interface().(interface{ SchemaName() string }); ok {
+	if named, ok := reflect.TypeAssert[interface{ SchemaName() string }](reflect.Zero(t)); ok {
 		return named.SchemaName()
 	}
 	return huma.DefaultSchemaNamer(t, hint)

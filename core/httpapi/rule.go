@@ -122,10 +122,10 @@ func (r *rule) bound(least, most *int) {
 
 // takes says whether a value is of the rule's type.
 func (r *rule) takes(kind jsontext.Kind) bool {
-	switch {
-	case kind == 'n':
+	switch kind {
+	case 'n':
 		return r.nullable || r.kind == 0
-	case kind == 'f':
+	case 'f':
 		return r.kind == 't' || r.kind == 0
 	default:
 		return kind == r.kind || r.kind == 0
