@@ -173,6 +173,9 @@ func (a *App) Migrate(ctx context.Context) ([]database.Applied, error) {
 
 // Open opens every store, with a schema that is brought up first unless the settings leave that to the migrate command.
 func (a *App) Open(ctx context.Context) error {
+	if err := a.Stores.openMail(a.settings); err != nil { // before anything is changed
+		return err
+	}
 	if err := a.OpenDatabase(ctx); err != nil {
 		return err
 	}

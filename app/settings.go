@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/telemetry"
@@ -21,8 +22,8 @@ import (
 // Settings are those that belong to no part: the root of the settings file.
 type Settings struct {
 	Env       string        `conf:"env" default:"development" enum:"development,production" doc:"development starts with nothing set and listens on loopback; production refuses what is not safe"`
-	Insecure  bool          `conf:"insecure" default:"false" doc:"lets development listen beyond loopback, and production use plain text to a store whose URL spells it"`
-	DataDir   string        `conf:"data_dir" default:"./data" doc:"folder of the embedded database"`
+	Insecure  bool          `conf:"insecure" default:"false" doc:"lets development listen beyond loopback, and production use plain text to a store or mail server whose URL spells it"`
+	DataDir   string        `conf:"data_dir" default:"./data" doc:"folder of the embedded database, and of mail that no server takes"`
 	MasterKey secret.String `conf:"master_key" default:"" doc:"32 random bytes in standard base64, which wrap the installation's root secret; new,old while changing it; production needs one"`
 }
 
@@ -41,12 +42,14 @@ type settings struct {
 	password  password.Settings
 	token     token.Settings
 	telemetry telemetry.Settings
+	mail      mail.Settings
 }
 
 func (s *settings) parts() []config.Part {
 	return []config.Part{
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
 		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "log", Into: &s.telemetry},
+		{Path: "mail", Into: &s.mail},
 	}
 }
 
@@ -84,6 +87,9 @@ func (s *settings) unsafe(limitsOn bool, exposed []config.Exposed) []string {
 			say("master_key: %v", err)
 		}
 	}
+	if at := s.mail.Target(s.root.DataDir); at.PlainText && at.SignIn && !s.root.Insecure {
+		say("mail.url sends its password to another machine in plain text: remove ?tls=none, or set insecure=true")
+	}
 	if s.production() {
 		s.checkProduction(limitsOn, exposed, say)
 	} else if !s.root.Insecure {
@@ -107,6 +113,13 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 	if !strings.HasPrefix(s.http.PublicURL, "https://") {
 		say("http.public_url must be the https:// URL at which people reach this service")
 	}
+	at := s.mail.Target(s.root.DataDir)
+	if at.Folder != "" {
+		say("mail.url writes mail to a folder: set it to smtps://… or smtp://…, where people get it")
+	}
+	if s.mail.From == "" {
+		say("mail.from must be the address that mail comes from, as Name <address>")
+	}
 	if !limitsOn {
 		say("ratelimit.enabled=false switches off every limit: remove it")
 	}
@@ -116,6 +129,9 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 		}
 		if cache.PlainTextBeyondLoopback(s.redis.URL) {
 			say("redis.url asks for plain text beyond loopback: use rediss://, or set insecure=true")
+		}
+		if at.PlainText && !at.SignIn { // with a password it was refused above
+			say("mail.url asks for plain text beyond loopback: remove ?tls=none, or set insecure=true")
 		}
 	}
 	for _, e := range exposed {

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 	"github.com/gatehouse/gatehouse/core/token"
@@ -26,6 +27,8 @@ type Stores struct {
 	Root          *token.Root
 	Tokens        *token.Access
 	RefreshTokens *token.RefreshTokens
+	Mails         *mail.Catalogue // modules declare theirs while they are built
+	Mail          *mail.Sender
 	Clock         clock.Clock
 	Logger        *slog.Logger
 
@@ -51,7 +54,8 @@ func newStores(clk clock.Clock) *Stores {
 	limiter := &lateLimiter{}
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Mails: mail.NewCatalogue(), Mail: &mail.Sender{},
+		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }
 
@@ -68,6 +72,19 @@ func (s *Stores) openDatabase(ctx context.Context, set *settings, observe func(c
 		return fmt.Errorf("open database: %w", err)
 	}
 	*s.DB = *db
+	return nil
+}
+
+// openMail reads the templates. It connects to nothing: a mail server that is away delays mail, not the start.
+func (s *Stores) openMail(set *settings) error {
+	if err := s.Mails.Load(set.mail); err != nil {
+		return err
+	}
+	sender, err := mail.Open(set.mail, mail.Options{DataDir: set.root.DataDir, Clock: s.Clock, Insecure: set.root.Insecure})
+	if err != nil {
+		return err
+	}
+	*s.Mail = *sender
 	return nil
 }
 

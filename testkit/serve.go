@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,6 +33,14 @@ type options struct {
 	settings map[string]string
 	observe  func(context.Context, database.Statement)
 	recorder *Recorder
+}
+
+// mailbox is the folder that the app writes mail to.
+func (o *options) mailbox() Mailbox {
+	if folder, ok := strings.CutPrefix(o.settings["mail.url"], "dir:"); ok {
+		return Mailbox{folder}
+	}
+	return Mailbox{filepath.Join(o.settings["data_dir"], "mail")}
 }
 
 // WithBuild serves other modules than the standard ones.
@@ -71,6 +81,7 @@ type API struct {
 	t        testing.TB
 	client   *http.Client
 	recorder *Recorder
+	mailbox  Mailbox
 	token    string
 	header   http.Header
 }
@@ -102,7 +113,7 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 	client := srv.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	client.Transport.(*http.Transport).MaxIdleConnsPerHost = 64
-	return &API{App: a, URL: srv.URL, Logs: logs, t: t, client: client, recorder: o.recorder, header: http.Header{}}
+	return &API{App: a, URL: srv.URL, Logs: logs, t: t, client: client, recorder: o.recorder, mailbox: o.mailbox(), header: http.Header{}}
 }
 
 // Logs keeps what the app logs. It is safe for concurrent use.

@@ -1,0 +1,34 @@
+package mail
+
+import (
+	"strings"
+
+	"golang.org/x/text/language"
+)
+
+// Languages are those that every template is written in. The first is used where no other is asked for.
+var Languages = []string{"en", "de"}
+
+// maxCandidate is the most of a candidate that is looked at: browsers send less than half of it.
+const maxCandidate = 256
+
+var matcher = language.NewMatcher([]language.Tag{language.English, language.German})
+
+// Language chooses one of Languages: the first candidate that asks for one of them decides. A candidate is a BCP 47 locale
+// such as de-AT or the value of an Accept-Language header; one that is neither, or asks for other languages alone, is
+// passed over.
+func Language(candidates ...string) string {
+	for _, c := range candidates {
+		if len(c) > maxCandidate {
+			c = c[:strings.LastIndexByte(c[:maxCandidate], ',')+1] // whole entries alone
+		}
+		tags, _, err := language.ParseAcceptLanguage(strings.ReplaceAll(c, "_", "-"))
+		if err != nil || len(tags) == 0 {
+			continue
+		}
+		if _, i, confidence := matcher.Match(tags...); confidence >= language.High {
+			return Languages[i]
+		}
+	}
+	return Languages[0]
+}
