@@ -173,7 +173,7 @@ func (a *App) Migrate(ctx context.Context) ([]database.Applied, error) {
 
 // Open opens every store, with a schema that is brought up first unless the settings leave that to the migrate command.
 func (a *App) Open(ctx context.Context) error {
-	if err := a.Stores.openMail(a.settings); err != nil { // before anything is changed
+	if err := a.openMail(); err != nil { // before anything is changed
 		return err
 	}
 	if err := a.OpenDatabase(ctx); err != nil {

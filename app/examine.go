@@ -35,6 +35,7 @@ func (a *App) Examine(ctx context.Context) []Finding {
 	e.safety()
 	e.database(ctx)
 	e.redis(ctx)
+	e.mail(ctx)
 	e.files()
 	e.listeners(ctx)
 	e.proxies()

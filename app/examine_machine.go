@@ -69,12 +69,18 @@ func (e *examination) sqliteFiles(path string) {
 	e.disk(dir)
 }
 
-// disk looks at the first folder of the path that there is.
-func (e *examination) disk(folder string) {
+// firstThere is the folder, or the first one above it that there is.
+func firstThere(folder string) string {
 	dir := folder
 	for _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir; _, err = os.Stat(dir) {
 		dir = filepath.Dir(dir)
 	}
+	return dir
+}
+
+// disk looks at the first folder of the path that there is.
+func (e *examination) disk(folder string) {
+	dir := firstThere(folder)
 	if dir != folder && !writable(dir) {
 		e.fail("data_dir", dir+" may not be written by this user, so that "+folder+" cannot be made", "give it to the user that runs the service, or set data_dir")
 	}

@@ -75,19 +75,6 @@ func (s *Stores) openDatabase(ctx context.Context, set *settings, observe func(c
 	return nil
 }
 
-// openMail reads the templates. It connects to nothing: a mail server that is away delays mail, not the start.
-func (s *Stores) openMail(set *settings) error {
-	if err := s.Mails.Load(set.mail); err != nil {
-		return err
-	}
-	sender, err := mail.Open(set.mail, mail.Options{DataDir: set.root.DataDir, Clock: s.Clock, Insecure: set.root.Insecure})
-	if err != nil {
-		return err
-	}
-	*s.Mail = *sender
-	return nil
-}
-
 // openRest opens what needs the schema, and what needs nothing.
 func (s *Stores) openRest(ctx context.Context, set *settings) error {
 	*s.Passwords = *password.NewHasher(set.password)

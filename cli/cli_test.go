@@ -101,7 +101,7 @@ func TestProductionRefusesAllThatIsNotSafe(t *testing.T) {
 	r := run(t, t.TempDir(), "", "serve", "--set", "env=production", "--set", "ratelimit.enabled=false",
 		"--set", "database.url=postgres://u@db.example.com/x?sslmode=disable", "--set", "redis.url=redis://redis.example.com")
 	require.Equal(t, 2, r.code)
-	for _, sentence := range []string{"master_key is not set", "http.public_url must be", "ratelimit.enabled=false", "database.url asks for plain text", "redis.url asks for plain text"} {
+	for _, sentence := range []string{"mail.url writes mail to a folder", "mail.from must be", "master_key is not set", "http.public_url must be", "ratelimit.enabled=false", "database.url asks for plain text", "redis.url asks for plain text"} {
 		require.Contains(t, r.err, sentence)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/core/config"
+	"github.com/gatehouse/gatehouse/core/mail"
 )
 
 // openWithin bounds the start: a database that is away is told, not waited for.
@@ -76,10 +77,18 @@ func (c *command) greet(a *app.App, values *config.Values, at app.Listening) {
 	}
 	target := a.Target()
 	c.say("database     %s, %s", target.Engine, target.Place)
-	c.say("mail         none is sent yet")
+	c.say("mail         %s", mailPlace(a.MailTarget()))
 	if env, _ := values.Get("env"); env.Value == "development" {
 		c.say("environment  development: not for the internet; see docs/how-to/production.md")
 	}
+}
+
+// mailPlace says where mail goes.
+func mailPlace(at mail.Target) string {
+	if at.Folder != "" {
+		return at.Folder + ", as .eml files"
+	}
+	return at.Server + ", " + at.TLS
 }
 
 func (c *command) say(format string, args ...any) { fmt.Fprintf(c.io.Err, format+"\n", args...) }

@@ -73,6 +73,12 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 	return s.transport.deliver(ctx, m, l, now.Format(stampFormat))
 }
 
+// Letter gives a message as it goes out, and sends nothing.
+func (s *Sender) Letter(m Message) ([]byte, error) {
+	l, err := s.compose(m, s.clock.Now())
+	return l.raw, err
+}
+
 // Probe connects and signs in as if to send, and sends nothing. It makes no folder.
 func (s *Sender) Probe(ctx context.Context) error {
 	if s.transport == nil {

@@ -224,7 +224,10 @@ func final(err error) error {
 
 var enhancedStatus = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
-var errAnswer = errors.New("the answer is not SMTP")
+var (
+	errAnswer  = errors.New("the answer is not SMTP")
+	errTooSlow = errors.New("no answer in time")
+)
 
 // fault explains an error without a word that the server chose.
 func (c *conversation) fault(step string, err error) error {
@@ -235,10 +238,10 @@ func (c *conversation) fault(step string, err error) error {
 		err = errAnswer
 	}
 	switch {
-	case c.ctx.Err() != nil:
-		err = context.Cause(c.ctx)
-	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
-		err = fmt.Errorf("no answer within %s", c.server.stepTimeout)
+	case errors.Is(c.ctx.Err(), context.Canceled):
+		err = context.Canceled
+	case c.ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		err = errTooSlow
 	}
 	return fmt.Errorf("mail: %s with %s: %w", step, c.server.at.addr(), err)
 }

@@ -114,7 +114,7 @@ func TestTheFirstAdministratorComesFromTheCommandLine(t *testing.T) {
 func TestProductionStartsWithWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	s := drive.Start(t, "env=production", "data_dir="+t.TempDir(), "http.public_url=https://auth.example.com", "http.drain_delay=0s",
-		"master_key=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+		"mail.url=smtps://mail.example.com", "mail.from=Example <no-reply@example.com>", "master_key=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 	r := s.Register("ada@example.com")
 	require.Equal(t, http.StatusCreated, r.Status, "%s", r.Body)
 	require.NotEmpty(t, r.Header.Get("Strict-Transport-Security"))
