@@ -69,7 +69,7 @@ func TestWhatCannotBePreviewedIsToldAsWrongUsage(t *testing.T) {
 	replaced := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(replaced, "shipped.de.txt"), []byte("Subject: {{.Parcel}}\n\n{{if}}"), 0o600))
 	for says, args := range map[string][]string{
-		`there is no mail "shiped"`:                               {"shiped"},
+		`there is no mail "parcel"`:                               {"parcel"},
 		`--language "fr": expected en or de`:                      {"shipped", "--language", "fr"},
 		"one mail at a time":                                      {"shipped", "shipped"},
 		filepath.Join(replaced, "shipped.de.txt") + ":3: missing": {"shipped", "--set", "mail.templates=" + replaced},

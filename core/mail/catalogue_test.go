@@ -41,8 +41,9 @@ func TestAMailIsWrittenInTheLanguageAskedFor(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Welcome to Acme, Ada", subject)
 	require.Equal(t, []string{"greeting"}, c.Names())
-	_, _, _, err = c.Render("farewell", "en", sample)
+	subject, _, _, err = c.Render("farewell", "en", sample)
 	require.ErrorContains(t, err, `no template "farewell"`)
+	require.Empty(t, subject)
 }
 
 func TestDataStaysData(t *testing.T) {
@@ -128,6 +129,7 @@ func TestADeclarationThatCannotBeIsAMistakeOfTheProgram(t *testing.T) {
 
 func TestWhatIsNotLoadedIsNotRendered(t *testing.T) {
 	t.Parallel()
-	_, _, _, err := catalogue().Render("greeting", "en", sample)
+	subject, _, _, err := catalogue().Render("greeting", "en", sample)
 	require.Error(t, err)
+	require.Empty(t, subject)
 }

@@ -62,27 +62,21 @@ func (f folder) earlier(id string) (string, error) {
 	return "", nil
 }
 
-func (f folder) write(name string, raw []byte) (err error) {
+func (f folder) write(name string, raw []byte) error {
 	tmp, err := os.CreateTemp(f.path, ".unfinished-*") // mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = tmp.Close()           // the first error is the one to tell
-			_ = os.Remove(tmp.Name()) // no more than a leftover
-		}
-	}()
-	if _, err = tmp.Write(raw); err != nil {
-		return err
+	_, err = tmp.Write(raw)
+	if err == nil {
+		err = tmp.Sync()
 	}
-	if err = tmp.Sync(); err != nil {
-		return err
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), filepath.Join(f.path, name))
 	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), filepath.Join(f.path, name)); err != nil {
+	if err != nil {
+		_ = os.Remove(tmp.Name()) // no more than a leftover
 		return err
 	}
 	return f.sync()

@@ -98,7 +98,8 @@ type conversation struct {
 
 // step gives f its time and explains its error.
 func (c *conversation) step(name string, f func() error) error {
-	if err := c.conn.SetDeadline(time.Now().Add(c.server.stepTimeout)); err != nil {
+	started := time.Now()
+	if err := c.conn.SetDeadline(started.Add(c.server.stepTimeout)); err != nil {
 		return c.fault(name, err)
 	}
 	if err := f(); err != nil {

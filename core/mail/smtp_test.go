@@ -262,7 +262,8 @@ func TestACallerThatLeavesIsNotKept(t *testing.T) {
 	}}).start(t)
 	ctx, leave := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- client(t, s, s.url("smtp", "", "")).Send(ctx, testMessage()) }()
+	sender := client(t, s, s.url("smtp", "", ""))
+	go func() { done <- sender.Send(ctx, testMessage()) }()
 	<-reached
 	leave()
 	err := <-done

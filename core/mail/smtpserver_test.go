@@ -144,7 +144,7 @@ func (s *smtpServer) talk(raw net.Conn) {
 		line = strings.TrimRight(line, "\r\n")
 		s.note(line)
 		verb, _, _ := strings.Cut(line, " ")
-		ok := true
+		var ok bool
 		switch verb {
 		case "EHLO":
 			offers := append([]string{"test"}, s.offers...)

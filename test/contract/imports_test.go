@@ -76,6 +76,7 @@ func TestEachLibraryHasOneRoom(t *testing.T) {
 		"database/sql":                  {"core/database"},
 		"github.com/redis/rueidis":      {"core/cache", "core/ratelimit"},
 		"github.com/golang-jwt":         {"core/token"},
+		"github.com/wneessen/go-mail":   {"core/mail"},
 		"github.com/spf13":              {"cli"},
 	}
 	eachFile(t, func(pkg, path string, f *ast.File) {
