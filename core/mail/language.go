@@ -9,8 +9,11 @@ import (
 // Languages are those that every template is written in. The first is used where no other is asked for.
 var Languages = []string{"en", "de"}
 
-// maxCandidate is the most of a candidate that is looked at: browsers send less than half of it.
-const maxCandidate = 256
+// The most of a candidate that is looked at: browsers send less than half of either.
+const (
+	maxCandidate = 256 // bytes
+	maxWishes    = 16  // languages, the most wanted first
+)
 
 var matcher = language.NewMatcher([]language.Tag{language.English, language.German})
 
@@ -26,7 +29,7 @@ func Language(candidates ...string) string {
 		if err != nil || len(tags) == 0 {
 			continue
 		}
-		if _, i, confidence := matcher.Match(tags...); confidence >= language.High {
+		if _, i, confidence := matcher.Match(tags[:min(len(tags), maxWishes)]...); confidence >= language.High {
 			return Languages[i]
 		}
 	}
