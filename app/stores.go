@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 	"github.com/gatehouse/gatehouse/core/token"
@@ -26,6 +27,7 @@ type Stores struct {
 	Root          *token.Root
 	Tokens        *token.Access
 	RefreshTokens *token.RefreshTokens
+	Jobs          *job.Queue
 	Clock         clock.Clock
 	Logger        *slog.Logger
 
@@ -51,7 +53,7 @@ func newStores(clk clock.Clock) *Stores {
 	limiter := &lateLimiter{}
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Jobs: &job.Queue{}, Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }
 
