@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/telemetry"
 	"github.com/gatehouse/gatehouse/core/token"
@@ -66,6 +67,9 @@ func New(build Build, o Options) (*App, error) {
 	if err := a.checkPermissions(); err != nil {
 		return nil, err
 	}
+	if err := a.checkJobs(); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -73,7 +77,7 @@ func New(build Build, o Options) (*App, error) {
 func checkModules(modules []module.Module) error {
 	var seen []string
 	for _, m := range modules {
-		if m.Name == "" || m.Name == coreName || slices.Contains(seen, m.Name) {
+		if m.Name == "" || m.Name == coreName || m.Name == job.MigrationsName || slices.Contains(seen, m.Name) {
 			return fmt.Errorf("module %q: the name is empty, reserved or taken", m.Name)
 		}
 		for _, need := range m.Needs {
@@ -107,7 +111,7 @@ const coreName = "core"
 
 // Migrations lists core's and every module's, in order.
 func (a *App) Migrations() []database.Migrations {
-	all := []database.Migrations{{Module: coreName, FS: token.Migrations}}
+	all := []database.Migrations{{Module: coreName, FS: token.Migrations}, {Module: job.MigrationsName, FS: job.Migrations()}}
 	for _, m := range a.Modules {
 		if m.Migrations != nil {
 			all = append(all, database.Migrations{Module: m.Name, FS: m.Migrations})
@@ -183,6 +187,9 @@ func (a *App) Open(ctx context.Context) error {
 		return err
 	}
 	if err := a.Stores.openRest(ctx, a.settings); err != nil {
+		return err
+	}
+	if err := a.openJobs(); err != nil {
 		return err
 	}
 	return a.instrument()

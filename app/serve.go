@@ -24,40 +24,49 @@ const (
 
 // Listening says where a running app answers.
 type Listening struct {
-	Public, Ops net.Addr // Ops is nil where there is none
+	Public, Ops net.Addr // nil where there is none
 }
 
-// Serve answers on both listeners until ctx ends, then drains: readiness turns first, the listener closes after
-// drain_delay, what is in flight finishes. The app must be open. ready, if set, is called once requests are answered.
-func (a *App) Serve(ctx context.Context, ready func(Listening)) error {
-	handler, err := a.Handler()
-	if err != nil {
-		return err
-	}
-	public, err := httpapi.Listen(ctx, a.settings.http.Addr, a.settings.http.MaxConnections)
-	if err != nil {
-		return listenFault("http.addr", a.settings.http.Addr, err)
-	}
-	defer func() { _ = public.Close() }() // serving has closed it, unless it never began
+// Roles are what a process does.
+type Roles struct {
+	API    bool // answers on the public listener
+	Worker bool // works jobs
+}
+
+// Serve does its roles, beside the operations listener, until ctx ends. Then it drains: readiness turns first and no new job
+// is begun, the public listener closes after drain_delay, what is in flight finishes. The app must be open. ready, if set, is
+// called once requests are answered.
+func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) error {
 	var draining atomic.Bool
-	at := Listening{Public: public.Addr()}
+	var at Listening
 	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
-	opsDone := make(chan error, 1)
 	if a.settings.ops.Addr != "" {
 		ops, err := httpapi.Listen(ctx, a.settings.ops.Addr, a.settings.http.MaxConnections)
 		if err != nil {
 			return listenFault("ops.addr", a.settings.ops.Addr, err)
 		}
 		at.Ops = ops.Addr()
-		opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
-		defer func() {
-			stopOps()
-			if err := <-opsDone; err != nil {
-				a.Stores.Logger.WarnContext(ctx, "the operations listener did not end well", "cause", err)
-			}
-		}()
-		go func() { opsDone <- httpapi.ServeUntil(opsCtx, a.opsServer(&draining), ops, "", "", stopMargin) }()
+		defer a.serveOps(ctx, ops, &draining)()
+	}
+	serve := func() error { <-running.Done(); return nil }
+	if roles.API {
+		public, err := a.listen(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = public.Close() }() // serving has closed it, unless it never began
+		at.Public = public.Addr()
+		if serve, err = a.api(running, public); err != nil {
+			return err
+		}
+	}
+	if roles.Worker {
+		stopWorker, err := a.StartWorker(ctx)
+		if err != nil {
+			return err
+		}
+		defer stopWorker()
 	}
 	if ready != nil {
 		ready(at)
@@ -69,16 +78,50 @@ func (a *App) Serve(ctx context.Context, ready func(Listening)) error {
 			return
 		}
 		draining.Store(true)
-		wait(running, a.settings.http.DrainDelay)
+		if roles.API {
+			wait(running, a.settings.http.DrainDelay)
+		}
 		stop(nil)
 	}()
+	return serve()
+}
+
+// serveOps serves the operations listener and gives what ends it.
+func (a *App) serveOps(ctx context.Context, l net.Listener, draining *atomic.Bool) (end func()) {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- httpapi.ServeUntil(running, a.opsServer(draining), l, "", "", stopMargin) }()
+	return func() {
+		stop()
+		if err := <-done; err != nil {
+			a.Stores.Logger.WarnContext(ctx, "the operations listener did not end well", "cause", err)
+		}
+	}
+}
+
+func (a *App) listen(ctx context.Context) (net.Listener, error) {
+	l, err := httpapi.Listen(ctx, a.settings.http.Addr, a.settings.http.MaxConnections)
+	if err != nil {
+		return nil, listenFault("http.addr", a.settings.http.Addr, err)
+	}
+	return l, nil
+}
+
+// api gives what answers on the public listener until running ends.
+func (a *App) api(running context.Context, l net.Listener) (func() error, error) {
+	handler, err := a.Handler()
+	if err != nil {
+		return nil, err
+	}
 	srv := httpapi.NewServer(&a.settings.http, handler, a.Stores.Logger)
 	grace := stopWithin - stopMargin - a.settings.http.DrainDelay
-	err = httpapi.ServeUntil(running, srv, public, a.settings.http.TLSCert, a.settings.http.TLSKey, grace)
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	return func() error {
+		err := httpapi.ServeUntil(running, srv, l, a.settings.http.TLSCert, a.settings.http.TLSKey, grace)
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return err
+	}, nil
 }
 
 // listenFault says in one sentence why an address cannot be listened on.

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/secret"
@@ -41,15 +42,16 @@ type settings struct {
 	redis     cache.RedisSettings
 	password  password.Settings
 	token     token.Settings
-	telemetry telemetry.Settings
+	worker    job.Settings
 	mail      mail.Settings
+	telemetry telemetry.Settings
 }
 
 func (s *settings) parts() []config.Part {
 	return []config.Part{
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
-		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "log", Into: &s.telemetry},
-		{Path: "mail", Into: &s.mail},
+		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker},
+		{Path: "mail", Into: &s.mail}, {Path: "log", Into: &s.telemetry},
 	}
 }
 

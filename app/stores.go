@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
@@ -29,6 +30,7 @@ type Stores struct {
 	RefreshTokens *token.RefreshTokens
 	Mails         *mail.Catalogue // modules declare theirs while they are built
 	Mail          *mail.Sender
+	Jobs          *job.Queue
 	Clock         clock.Clock
 	Logger        *slog.Logger
 
@@ -54,7 +56,7 @@ func newStores(clk clock.Clock) *Stores {
 	limiter := &lateLimiter{}
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Mails: mail.NewCatalogue(), Mail: &mail.Sender{},
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Jobs: &job.Queue{}, Mails: mail.NewCatalogue(), Mail: &mail.Sender{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }

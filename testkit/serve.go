@@ -33,6 +33,7 @@ type options struct {
 	settings map[string]string
 	observe  func(context.Context, database.Statement)
 	recorder *Recorder
+	worker   bool
 }
 
 // mailbox is the folder that the app writes mail to.
@@ -72,6 +73,9 @@ func WithObserver(f func(context.Context, database.Statement)) Option {
 // WithRecorder notes which operation gave which status.
 func WithRecorder(r *Recorder) Option { return func(o *options) { o.recorder = r } }
 
+// WithWorker works jobs while the test runs, as a server does. Without it they wait for WorkJobs.
+func WithWorker() Option { return func(o *options) { o.worker = true } }
+
 // API is a running app, and a client that speaks to it as nobody. It is safe for concurrent use.
 type API struct {
 	App  *app.App
@@ -108,6 +112,11 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 	t.Cleanup(func() { a.Close(context.Background()) })
 	handler, err := a.Handler()
 	require.NoError(t, err)
+	if o.worker {
+		stop, err := a.StartWorker(ctx)
+		require.NoError(t, err)
+		t.Cleanup(stop)
+	}
 	srv := httptest.NewServer(handler)
 	t.Cleanup(srv.Close)
 	client := srv.Client()

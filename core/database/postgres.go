@@ -29,6 +29,7 @@ type postgres struct {
 	direct           *pgx.ConnConfig
 	acquireDeadline  time.Duration
 	statementTimeout time.Duration // of our context; the server's is shorter where it has one
+	pooled           bool          // behind a pooler that shares connections between transactions
 	texts            rebinder
 	started          time.Time
 	lastReset        atomic.Int64 // since started
@@ -45,7 +46,7 @@ func openPostgres(ctx context.Context, s Settings, _ Options) (*postgres, error)
 			return nil, fmt.Errorf("database.direct_url %w", err)
 		}
 	}
-	p := &postgres{direct: direct, acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout, started: time.Now()}
+	p := &postgres{direct: direct, acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout, pooled: s.Pooler == PoolerTransaction, started: time.Now()}
 	config, err := p.poolConfig(conn, s)
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (p *postgres) poolConfig(conn *pgx.ConnConfig, s Settings) (*pgxpool.Config
 		c.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 		return nil
 	}
-	if s.Pooler == PoolerTransaction {
+	if p.pooled {
 		// Descriptions are asked for with the unnamed statement and kept by us, so that any server connection behind the
 		// pooler will do. Neither named statements nor start-up parameters pass a pooler.
 		conn.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe

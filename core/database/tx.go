@@ -17,6 +17,7 @@ type engineTx interface {
 	exec(ctx context.Context, sql string, args []any) (int64, *refusal)
 	query(ctx context.Context, sql string, args []any, failed func(*refusal)) (cursor, *refusal)
 	lock(ctx context.Context, name string) *refusal
+	native(ctx context.Context, fn func(ctx context.Context, native any) error) *refusal
 	commit(ctx context.Context) *refusal
 	rollback(ctx context.Context)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/job"
 )
 
 // Module is what a domain package gives the app. A nil field means "none".
@@ -17,4 +18,6 @@ type Module struct {
 	Migrations  fs.FS                 // 0001_name.sql, or .sqlite.sql and .postgres.sql where they must differ
 	Permissions []authz.Permission    // rights that its operations ask for
 	Routes      func(*httpapi.Router) // an operation without an access rule does not mount
+	Jobs        []job.Handler         // what its jobs do; a kind begins with the module's name
+	Schedules   []job.Periodic        // jobs that are enqueued once in every period
 }

@@ -149,6 +149,21 @@ func (t *Telemetry) Counter(name, unit, doc string) (add func(ctx context.Contex
 	return func(ctx context.Context, n int64) { c.Add(ctx, n) }, nil
 }
 
+// CounterBy is Counter with labels, whose values must come from the program and never from input.
+func (t *Telemetry) CounterBy(name, unit, doc string, labels ...string) (add func(ctx context.Context, n int64, values ...string), err error) {
+	c, err := t.metrics.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(doc))
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, n int64, values ...string) {
+		attrs := make([]attribute.KeyValue, len(labels))
+		for i, label := range labels {
+			attrs[i] = attribute.String(label, values[i])
+		}
+		c.Add(ctx, n, metric.WithAttributes(attrs...))
+	}, nil
+}
+
 func observe(read func() float64) metric.Float64Callback {
 	return func(_ context.Context, o metric.Float64Observer) error {
 		o.Observe(read())

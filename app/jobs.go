@@ -1,0 +1,74 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gatehouse/gatehouse/core/job"
+)
+
+// checkJobs wants the kind of every job to begin with its module's name.
+func (a *App) checkJobs() error {
+	for _, m := range a.Modules {
+		for _, h := range m.Jobs {
+			if !strings.HasPrefix(h.Kind(), m.Name+".") {
+				return fmt.Errorf("module %s handles jobs of the kind %q, which does not begin with its name and a dot", m.Name, h.Kind())
+			}
+		}
+	}
+	return nil
+}
+
+// openJobs opens the queue for what the modules bring.
+func (a *App) openJobs() error {
+	worked, err := a.telemetry.CounterBy("jobs.attempts", "{attempt}", "Attempts at jobs that have ended in this process, by kind and outcome.", "kind", "outcome")
+	if err != nil {
+		return err
+	}
+	o := job.QueueOptions{Logger: a.Stores.Logger, Observe: func(kind string, outcome job.Outcome) {
+		worked(context.Background(), 1, kind, string(outcome))
+	}}
+	for _, m := range a.Modules {
+		o.Handlers = append(o.Handlers, m.Jobs...)
+		o.Schedules = append(o.Schedules, m.Schedules...)
+	}
+	queue, err := job.Open(a.Stores.DB, o)
+	if err != nil {
+		return err
+	}
+	*a.Stores.Jobs = *queue
+	return nil
+}
+
+// StartWorker works jobs in this process. Once ctx ends no new one is begun, and stop waits for those at work, a little. The
+// app must be open. Serve does it by itself.
+func (a *App) StartWorker(ctx context.Context) (stop func(), err error) {
+	w, err := a.Stores.Jobs.Start(ctx, a.settings.worker)
+	if err != nil {
+		return nil, err
+	}
+	return a.drainWorker(ctx, w), nil
+}
+
+// drainWorker begins no new job once ctx ends, and gives what waits for those at work.
+func (a *App) drainWorker(ctx context.Context, w *job.Worker) (wait func()) {
+	over, end := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		<-over.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin-2*stopMargin-job.HardStop)
+		defer cancel()
+		done <- w.Stop(grace)
+	}()
+	return func() {
+		end()
+		if err := <-done; err != nil {
+			a.Stores.Logger.WarnContext(ctx, "the worker did not end well", "cause", err)
+		}
+	}
+}
+
+// WorkJobs works every job that is due, those that come of it too, and returns when none is left. It is for tests and for
+// commands that end.
+func (a *App) WorkJobs(ctx context.Context) error { return a.Stores.Jobs.Drain(ctx, a.settings.worker) }

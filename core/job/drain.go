@@ -1,0 +1,37 @@
+package job
+
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// drainPause is how long Drain waits between two looks for jobs.
+const drainPause = 2 * time.Millisecond
+
+// Drain works every job that is due, and those that come of it, and returns when none is left: what failed waits for its
+// next attempt and is left. It returns ctx's error when that ends first.
+func (q *Queue) Drain(ctx context.Context, s Settings) error {
+	w, err := q.start(ctx, s, func(c *river.Config) { c.PollOnly, c.FetchCooldown, c.FetchPollInterval = true, drainPause, drainPause })
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(drainPause)
+	defer tick.Stop()
+	for {
+		due, err := q.engine.due(ctx)
+		if err != nil || !due {
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), HardStop)
+			defer cancel()
+			if stopped := w.Stop(stop); err == nil {
+				err = stopped
+			}
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}

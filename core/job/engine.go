@@ -1,0 +1,66 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// engine is River on one of the databases, whose transactions are of a type of their own.
+type engine interface {
+	insert(ctx context.Context, native any, a Args, o *river.InsertOpts) error
+	worker(c river.Config) (client, error)
+	polls() bool
+	due(ctx context.Context) (bool, error) // whether a job is at work or may be begun
+}
+
+// client is a river.Client that works jobs.
+type client interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	StopAndCancel(ctx context.Context) error
+	Subscribe(kinds ...river.EventKind) (<-chan *river.Event, func())
+}
+
+type riverEngine[T any] struct {
+	driver riverdriver.Driver[T]
+	client *river.Client[T] // inserts alone
+	asks   bool
+}
+
+func newEngine[T any](driver riverdriver.Driver[T], c river.Config) (engine, error) {
+	inserts, err := river.NewClient(driver, &c)
+	return &riverEngine[T]{driver: driver, client: inserts, asks: c.PollOnly}, err
+}
+
+func (e *riverEngine[T]) insert(ctx context.Context, native any, a Args, o *river.InsertOpts) error {
+	tx, ok := native.(T)
+	if !ok {
+		return fmt.Errorf("job: the transaction is of another database")
+	}
+	_, err := e.client.InsertTx(ctx, tx, a, o)
+	return err
+}
+
+func (e *riverEngine[T]) worker(c river.Config) (client, error) { return river.NewClient(e.driver, &c) }
+
+func (e *riverEngine[T]) polls() bool { return e.asks }
+
+func (e *riverEngine[T]) due(ctx context.Context) (bool, error) {
+	running, err := e.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(1))
+	if err != nil {
+		return false, fmt.Errorf("job: look for jobs: %w", err)
+	}
+	if len(running.Jobs) > 0 {
+		return true, nil
+	}
+	next, err := e.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateAvailable).OrderBy(river.JobListOrderByScheduledAt, river.SortOrderAsc).First(1))
+	if err != nil {
+		return false, fmt.Errorf("job: look for jobs: %w", err)
+	}
+	return len(next.Jobs) > 0 && !next.Jobs[0].ScheduledAt.After(time.Now()), nil
+}

@@ -1,0 +1,152 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// How River works. Finished jobs are kept for those who look into what happened; nothing reads them.
+const (
+	keepCompleted = time.Hour
+	keepCancelled = 7 * 24 * time.Hour
+	keepDiscarded = 30 * 24 * time.Hour
+
+	fetchCooldown = 50 * time.Millisecond // between two fetches: ten workers do up to 200 short jobs a second
+	pollListening = 5 * time.Second       // a fall-back where LISTEN tells of new jobs
+	pollOnly      = time.Second           // what a job waits at most where nothing does
+
+	// rescueMargin is how much longer than the longest time-out a job may seem to run before it is taken for one whose
+	// process died, and given to another worker.
+	rescueMargin = 30 * time.Second
+)
+
+// Settings are the settings under "worker".
+type Settings struct {
+	Concurrency int `conf:"concurrency" default:"10" doc:"jobs of one queue that a process works at once, 1 to 1000"`
+}
+
+// Check reports what the settings may not be.
+func (s *Settings) Check(report func(field, fault string)) {
+	if s.Concurrency < 1 || s.Concurrency > 1000 {
+		report("concurrency", "must be between 1 and 1000")
+	}
+}
+
+// config is what clients of this program share.
+func (q *Queue) config(polls bool) river.Config {
+	c := river.Config{
+		PollOnly: polls, FetchCooldown: fetchCooldown, FetchPollInterval: pollListening, MaxAttempts: defaultMaxAttempts,
+		CompletedJobRetentionPeriod: keepCompleted, CancelledJobRetentionPeriod: keepCancelled, DiscardedJobRetentionPeriod: keepDiscarded,
+		Logger: slog.New(quiet{q.logger.Handler()}),
+	}
+	if polls {
+		c.FetchPollInterval = pollOnly
+	}
+	longest := defaultTimeout
+	for _, h := range q.kinds {
+		longest = max(longest, h.options.Timeout)
+	}
+	c.RescueStuckJobsAfter = longest + rescueMargin
+	return c
+}
+
+// Worker works the jobs of a queue in this process. The zero Worker works none.
+type Worker struct {
+	client client
+	ended  func()
+	told   chan struct{} // closed once every event was told
+}
+
+// Start begins to work jobs, and to enqueue those on a schedule. It returns when the workers run, which takes the database;
+// where that is away later, they wait for it. ctx does not end them: Stop does.
+func (q *Queue) Start(ctx context.Context, s Settings) (*Worker, error) {
+	return q.start(ctx, s, func(*river.Config) {})
+}
+
+func (q *Queue) start(ctx context.Context, s Settings, change func(*river.Config)) (*Worker, error) {
+	if q.engine == nil {
+		return nil, errNotOpen
+	}
+	if len(q.kinds) == 0 { // a program without jobs
+		return &Worker{}, nil
+	}
+	c := q.config(q.engine.polls())
+	change(&c)
+	c.Workers, c.Queues = river.NewWorkers(), map[string]river.QueueConfig{DefaultQueue: {MaxWorkers: s.Concurrency}}
+	for _, h := range q.kinds {
+		if err := h.register(c.Workers, q.logger); err != nil {
+			return nil, fmt.Errorf("job: %w", err)
+		}
+		c.Queues[h.options.Queue] = river.QueueConfig{MaxWorkers: s.Concurrency}
+	}
+	for _, p := range q.schedules {
+		c.PeriodicJobs = append(c.PeriodicJobs, q.periodic(p))
+	}
+	client, err := q.engine.worker(c)
+	if err != nil {
+		return nil, fmt.Errorf("job: %w", err)
+	}
+	events, cancel := client.Subscribe(river.EventKindJobCompleted, river.EventKindJobFailed, river.EventKindJobCancelled)
+	w := &Worker{client: client, ended: cancel, told: make(chan struct{})}
+	go func() {
+		defer close(w.told)
+		for e := range events {
+			q.observe(e.Job.Kind, outcomeOf(e))
+		}
+	}()
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		cancel()
+		<-w.told
+		return nil, fmt.Errorf("job: start workers: %w", err)
+	}
+	return w, nil
+}
+
+// periodic is unique within its period, whoever enqueues it: a new leader begins its schedules anew.
+func (q *Queue) periodic(p Periodic) *river.PeriodicJob {
+	o := q.kinds[p.Args.Kind()].options
+	return river.NewPeriodicJob(river.PeriodicInterval(p.Every), func() (river.JobArgs, *river.InsertOpts) {
+		return p.Args, &river.InsertOpts{Queue: o.Queue, MaxAttempts: o.MaxAttempts, UniqueOpts: river.UniqueOpts{ByPeriod: p.Every}}
+	}, &river.PeriodicJobOpts{ID: p.Args.Kind(), RunOnStart: true})
+}
+
+func outcomeOf(e *river.Event) Outcome {
+	switch {
+	case e.Kind == river.EventKindJobCompleted:
+		return Completed
+	case e.Kind == river.EventKindJobCancelled:
+		return Cancelled
+	case e.Job.State == rivertype.JobStateDiscarded:
+		return Discarded
+	default:
+		return Failed
+	}
+}
+
+// HardStop is what Stop takes longer than its context, for jobs to notice that they were cancelled.
+const HardStop = 2 * time.Second
+
+// Stop takes no new jobs and waits for those at work until ctx ends. Those that go on are cancelled then, and go back to
+// the queue for another attempt.
+func (w *Worker) Stop(ctx context.Context) error {
+	if w.client == nil {
+		return nil
+	}
+	err := w.client.Stop(ctx)
+	if err != nil {
+		now, cancel := context.WithTimeout(context.WithoutCancel(ctx), HardStop)
+		defer cancel()
+		err = w.client.StopAndCancel(now)
+	}
+	w.ended()
+	<-w.told
+	if err != nil {
+		return fmt.Errorf("job: some jobs did not end and will be tried again: %w", err)
+	}
+	return nil
+}
