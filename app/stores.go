@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/modules/auth"
@@ -29,6 +30,7 @@ type Stores struct {
 	RefreshTokens *token.RefreshTokens
 	Mails         *mail.Catalogue // modules declare theirs while they are built
 	Mail          *mail.Sender
+	Push          *push.Bus // modules make their topics while they are built
 	Clock         clock.Clock
 	Logger        *slog.Logger
 
@@ -54,7 +56,7 @@ func newStores(clk clock.Clock) *Stores {
 	limiter := &lateLimiter{}
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Mails: mail.NewCatalogue(), Mail: &mail.Sender{},
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Push: &push.Bus{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }
@@ -93,7 +95,11 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 		return err
 	}
 	*s.Tokens = *access
-	return s.openLimiter(set)
+	if err := s.openLimiter(set); err != nil {
+		return err
+	}
+	s.Push.Open(push.Options{DB: s.DB, Redis: s.redis, Logger: s.Logger})
+	return nil
 }
 
 // openLimiter counts in Redis where there is one, and in this process where there is none or it is away.
@@ -113,6 +119,7 @@ func (s *Stores) openLimiter(set *settings) error {
 }
 
 func (s *Stores) close() {
+	s.Push.Close()
 	if s.keys != nil {
 		s.Passwords.Close()
 	}
