@@ -23,6 +23,9 @@ func (a *App) instrument() error {
 	gauge("password.hashing.running", "{hash}", "Password hashes under way.", func() float64 { return float64(s.Passwords.Stats().Running) })
 	gauge("password.hashing.queued", "{hash}", "Password hashes that wait for a permit.", func() float64 { return float64(s.Passwords.Stats().Queued) })
 	total("password.hashing.shed", "{hash}", "Password hashes refused because they would have waited too long.", func() float64 { return float64(s.Passwords.Stats().Shed) })
+	if s.synced != nil {
+		gauge("clock.offset", "s", "How far the database's clock, which is followed, is ahead of this machine's.", func() float64 { return s.synced.Offset().Seconds() })
+	}
 	for _, c := range s.Push.Channels() {
 		all = append(all, a.telemetry.Gauge("push.alive", "1", "1 while the channel that tells instances of changes is proven alive.",
 			func() float64 { return flag(c.Alive()) }, telemetry.Label{Name: "channel", Value: c.Name}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
@@ -42,6 +43,7 @@ type Stores struct {
 	failover *ratelimit.Failover // nil without Redis
 	redis    *cache.Redis
 	keys     *token.Keys
+	synced   *clock.Synced // nil where the clock follows no other
 }
 
 // Accounts is what the command line makes accounts with.
@@ -74,6 +76,24 @@ func (s *Stores) openDatabase(ctx context.Context, set *settings, observe func(c
 		return fmt.Errorf("open database: %w", err)
 	}
 	*s.DB = *db
+	return s.syncClock(ctx)
+}
+
+// syncClock puts the clock in step with the one that instances share, before anything is dated or compared.
+func (s *Stores) syncClock(ctx context.Context) error {
+	synced, ok := s.Clock.(*clock.Synced)
+	if !ok || s.DB.Engine() != database.PostgreSQL {
+		return nil
+	}
+	for range 2 { // the first question includes what a fresh connection costs
+		if err := synced.Measure(func() (time.Time, error) { return s.DB.Now(ctx) }); err != nil {
+			return fmt.Errorf("ask the database for the time: %w", err)
+		}
+	}
+	s.synced = synced
+	if off := synced.Offset(); off.Abs() > skewWorth {
+		s.Logger.WarnContext(ctx, "this machine's clock differs from the database's, which is followed", "ahead", -off)
+	}
 	return nil
 }
 
@@ -98,7 +118,7 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 	if err := s.openLimiter(set); err != nil {
 		return err
 	}
-	s.Push.Open(push.Options{DB: s.DB, Redis: s.redis, Logger: s.Logger})
+	s.Push.Open(push.Options{DB: s.DB, Redis: s.redis, Logger: s.Logger, Clock: s.synced})
 	return nil
 }
 

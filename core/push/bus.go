@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse/gatehouse/core/cache"
+	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 )
 
@@ -29,6 +30,7 @@ type Options struct {
 	DB     *database.DB
 	Redis  *cache.Redis // nil, or of cache.StateNone, where there is none
 	Logger *slog.Logger
+	Clock  *clock.Synced // is kept in step with the database's where it is not nil
 }
 
 // Bus carries changes to the other instances and back. The zero value takes topics; before Open and after Close, a change
@@ -50,6 +52,7 @@ type Bus struct {
 	alive   bool
 	changed chan struct{} // closed and made anew when alive changes
 	closed  bool
+	peers   map[string]time.Duration // when each other Bus was last heard
 }
 
 // follower is what a topic does to its cache.
@@ -66,11 +69,13 @@ func (b *Bus) Open(o Options) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	b.origin, b.logger, b.started, b.end, b.changed = rand.Text(), o.Logger, time.Now(), cancel, make(chan struct{})
+	started := time.Now()
+	b.origin, b.logger, b.started, b.end = rand.Text(), o.Logger, started, cancel
+	b.changed, b.peers = make(chan struct{}), map[string]time.Duration{}
 	if o.Redis != nil && o.Redis.State() != cache.StateNone {
 		b.links = append(b.links, &link{bus: b, name: "redis", channel: &redis{o.Redis}})
 	}
-	b.links = append(b.links, &link{bus: b, name: "postgres", channel: &postgres{db: o.DB}})
+	b.links = append(b.links, &link{bus: b, name: "postgres", channel: &postgres{db: o.DB, clock: o.Clock}})
 	b.outbox = newOutbox(b)
 	b.work.Go(func() { b.outbox.run(ctx) })
 	for _, l := range b.links {
@@ -169,6 +174,7 @@ func (b *Bus) settle() {
 		f.setTTL(ttl)
 		f.clear()
 	}
+	clear(b.peers)
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
@@ -187,6 +193,7 @@ func (b *Bus) receive(l *link, payload string) {
 		return // what we told was dropped here before
 	}
 	if m.Topic == "" {
+		b.hear(m)
 		return
 	}
 	b.received.Add(1)

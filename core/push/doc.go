@@ -24,5 +24,5 @@
 // and a load under way is voided. What is missed between a channel's failure and its discovery is 3 s old at most then.
 //
 // An instance that dies between commit and message, or cannot send, falls silent: it sends no heartbeat while it has
-// something to tell that nobody took. The others notice within 3 s, and clear what they remember.
+// something to tell that nobody took. The others notice within 4 s, and clear what they remember.
 package push

@@ -104,6 +104,7 @@ func (l *link) prove(sent time.Duration) {
 	} else {
 		l.timer.Reset(left)
 	}
+	b.missPeers()
 	if first {
 		b.settle()
 		b.logger.Info("changes elsewhere are told at once", "channel", l.name)

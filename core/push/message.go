@@ -9,7 +9,7 @@ const (
 	maxKeys = 10_000
 )
 
-// message is what goes over a channel: a heartbeat, or keys of a topic.
+// message is what goes over a channel: keys of a topic, a heartbeat, or a farewell, which is neither.
 type message struct {
 	From  string   `json:"from"`            // the Bus that sent it
 	Beat  int64    `json:"beat,omitempty"`  // when that Bus sent the heartbeat, by its own reckoning

@@ -32,7 +32,7 @@ type outbox struct {
 type changes struct {
 	keys map[string]struct{}
 	all  bool
-	last time.Time // when the newest was added
+	last time.Duration // when the newest was added, in the Bus's reckoning
 }
 
 func newOutbox(b *Bus) *outbox {
@@ -46,7 +46,7 @@ func (o *outbox) tell(topic string, keys []string) {
 		o.mu.Unlock()
 		return
 	}
-	o.add(topic, keys, false, time.Now())
+	o.add(topic, keys, false, o.bus.now())
 	sent := o.sent
 	o.mu.Unlock()
 	select {
@@ -62,7 +62,7 @@ func (o *outbox) tell(topic string, keys []string) {
 }
 
 // add merges; mu is held.
-func (o *outbox) add(topic string, keys []string, all bool, at time.Time) {
+func (o *outbox) add(topic string, keys []string, all bool, at time.Duration) {
 	c := o.pending[topic]
 	if c.keys == nil {
 		c.keys = make(map[string]struct{}, len(keys))
@@ -73,9 +73,7 @@ func (o *outbox) add(topic string, keys []string, all bool, at time.Time) {
 	if c.all = c.all || all || len(c.keys) > maxKeys; c.all {
 		clear(c.keys)
 	}
-	if at.After(c.last) {
-		c.last = at
-	}
+	c.last = max(c.last, at)
 	o.pending[topic] = c
 }
 
@@ -94,10 +92,15 @@ func (o *outbox) run(ctx context.Context) {
 		}
 	}
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.ended = true
 	close(o.sent)
-	o.bus.dropped.Add(int64(len(o.pending)))
+	left := len(o.pending)
+	o.mu.Unlock()
+	if left > 0 {
+		o.bus.dropped.Add(int64(left))
+		return // the others miss us, and forget
+	}
+	o.bus.publish(context.WithoutCancel(ctx), message{From: o.bus.origin}.encode())
 }
 
 // flush offers what is pending and keeps what was not taken. It says whether all was.
@@ -132,7 +135,7 @@ func (o *outbox) keep(untaken map[string]changes) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for topic, c := range untaken {
-		if time.Since(c.last) > LongTTL {
+		if o.bus.now()-c.last > LongTTL {
 			o.bus.dropped.Add(1)
 			continue
 		}

@@ -3,7 +3,9 @@ package push
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 )
 
@@ -13,7 +15,10 @@ const channelName = "gatehouse_push"
 var errNoEcho = errors.New("push: what the pool notifies does not reach the listening connection; do database.url and database.direct_url lead to one database?")
 
 // postgres carries messages with LISTEN and NOTIFY.
-type postgres struct{ db *database.DB }
+type postgres struct {
+	db    *database.DB
+	clock *clock.Synced // or nil
+}
 
 func (p *postgres) publish(ctx context.Context, payload string) error {
 	return p.db.Notify(ctx, channelName, payload)
@@ -65,10 +70,7 @@ func (p *postgres) beat(ctx context.Context, conn *database.Listener, l *link) e
 	next, cancel := context.WithTimeout(ctx, beatEvery)
 	defer cancel()
 	if payload, ok := l.beat(); ok {
-		late, cancel := context.WithTimeout(ctx, silence)
-		_, err := conn.Notify(late, payload)
-		cancel()
-		if err != nil {
+		if err := p.send(ctx, conn, payload); err != nil {
 			return err
 		}
 	}
@@ -78,4 +80,16 @@ func (p *postgres) beat(ctx context.Context, conn *database.Listener, l *link) e
 		}
 	}
 	return nil
+}
+
+// send sends a heartbeat over the listening connection. The server's answer comes with its time, which the clock follows.
+func (p *postgres) send(ctx context.Context, conn *database.Listener, payload string) error {
+	ctx, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
+	notify := func() (time.Time, error) { return conn.Notify(ctx, payload) }
+	if p.clock != nil {
+		return p.clock.Measure(notify)
+	}
+	_, err := notify()
+	return err
 }
