@@ -2,7 +2,7 @@ package push_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strconv"
@@ -47,7 +47,7 @@ type instance struct {
 	bus   *push.Bus
 	topic *push.Topic[number]
 	cache *cache.Loading[number, int64]
-	loads atomic.Int64
+	clock *clock.Fake
 	truth *atomic.Int64
 }
 
@@ -55,7 +55,7 @@ var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func start(t *testing.T, p place, truth *atomic.Int64) *instance {
 	t.Helper()
-	i := &instance{t: t, bus: &push.Bus{}, truth: truth}
+	i := &instance{t: t, bus: &push.Bus{}, truth: truth, clock: clock.NewFake(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))}
 	s := database.DefaultSettings()
 	s.URL, s.PoolMin, s.PoolMax = secret.New(p.database), 0, 5
 	var err error
@@ -65,11 +65,7 @@ func start(t *testing.T, p place, truth *atomic.Int64) *instance {
 	i.redis, err = cache.OpenRedis(cache.RedisSettings{URL: p.redis, Prefix: p.prefix, Timeout: time.Second}, func() string { return "install" }, silent)
 	require.NoError(t, err)
 	t.Cleanup(i.redis.Close)
-	i.cache = cache.NewLoading(cache.LoadingOptions{Clock: clock.System{}, Size: 100_000}, func(_ context.Context, n number) (int64, error) {
-		i.loads.Add(1)
-		if n < 0 {
-			return 0, errors.New("none")
-		}
+	i.cache = cache.NewLoading(cache.LoadingOptions{Clock: i.clock, Size: 100_000}, func(context.Context, number) (int64, error) {
 		return truth.Load(), nil
 	})
 	i.topic = push.Follow(i.bus, "numbers", i.cache, parseNumber)
@@ -93,3 +89,23 @@ func (i *instance) ready() {
 	defer cancel()
 	require.NoError(i.t, i.bus.Wait(ctx))
 }
+
+// sees waits until the instance reads the value; its clock stands still meanwhile.
+func (i *instance) sees(n number, want int64) {
+	i.t.Helper()
+	require.Eventually(i.t, func() bool { return i.read(n) == want }, 10*time.Second, time.Millisecond)
+}
+
+func (i *instance) alive(channel string) bool {
+	for _, c := range i.bus.Channels() {
+		if c.Name == channel {
+			return c.Alive()
+		}
+	}
+	return false
+}
+
+var places atomic.Int64
+
+// unique keeps the keys of one test apart from every other's.
+func unique() string { return fmt.Sprintf("push-%d-%d", time.Now().UnixNano(), places.Add(1)) }

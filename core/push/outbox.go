@@ -81,11 +81,12 @@ func (o *outbox) add(topic string, keys []string, all bool, at time.Duration) {
 func (o *outbox) run(ctx context.Context) {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
-	for ctx.Err() == nil {
+	for ended := false; !ended; {
 		select {
 		case <-o.wake:
 		case <-retry.C:
 		case <-ctx.Done():
+			ended = true
 		}
 		if !o.flush(context.WithoutCancel(ctx)) {
 			retry.Reset(retryEvery)
