@@ -25,7 +25,7 @@ type Build func(*Stores) ([]module.Module, error)
 
 // Options replace parts of an App, for tests.
 type Options struct {
-	Clock   clock.Clock                                     // nil is the system's
+	Clock   clock.Clock                                     // nil is the machine's, in step with PostgreSQL's; any *clock.Synced is kept in step
 	Observe func(ctx context.Context, s database.Statement) // is told each statement; nil costs nothing
 	Logs    io.Writer                                       // nil is stderr
 	// LogLevel replaces the default of log.level, for commands that people watch; empty leaves it.
@@ -47,7 +47,7 @@ type App struct {
 // New builds the modules and mounts their operations. It opens nothing, so it can print what there is.
 func New(build Build, o Options) (*App, error) {
 	if o.Clock == nil {
-		o.Clock = clock.System{}
+		o.Clock = clock.NewSynced(clock.System{})
 	}
 	a := &App{Stores: newStores(o.Clock), options: o, settings: &settings{}}
 	modules, err := build(a.Stores)

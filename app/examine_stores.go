@@ -80,7 +80,7 @@ func (e *examination) facts(ctx context.Context, db *database.DB, at database.Ta
 
 // skew judges how far the database's clock is ahead of this machine's.
 func (e *examination) skew(ahead time.Duration) {
-	const advice = "let both machines follow a time server"
+	const advice = "let both machines follow a time server: Gatehouse follows the database's clock, while whoever else checks its tokens follows their own"
 	switch off := ahead.Abs(); {
 	case off > skewLimit:
 		e.fail("clock", fmt.Sprintf("this machine and the database differ by %s", off.Round(time.Second)), advice)

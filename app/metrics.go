@@ -1,6 +1,10 @@
 package app
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/gatehouse/gatehouse/core/telemetry"
+)
 
 // instrument shows the stores' numbers at /metrics.
 func (a *App) instrument() error {
@@ -19,14 +23,29 @@ func (a *App) instrument() error {
 	gauge("password.hashing.running", "{hash}", "Password hashes under way.", func() float64 { return float64(s.Passwords.Stats().Running) })
 	gauge("password.hashing.queued", "{hash}", "Password hashes that wait for a permit.", func() float64 { return float64(s.Passwords.Stats().Queued) })
 	total("password.hashing.shed", "{hash}", "Password hashes refused because they would have waited too long.", func() float64 { return float64(s.Passwords.Stats().Shed) })
+	if s.synced != nil {
+		gauge("clock.offset", "s", "How far the database's clock, which is followed, is ahead of this machine's.", func() float64 { return s.synced.Offset().Seconds() })
+	}
+	for _, c := range s.Push.Channels() {
+		all = append(all, a.telemetry.Gauge("push.alive", "1", "1 while the channel that tells instances of changes is proven alive.",
+			func() float64 { return flag(c.Alive()) }, telemetry.Label{Name: "channel", Value: c.Name}))
+	}
+	if len(s.Push.Channels()) > 0 {
+		total("push.sent", "{message}", "Messages about changes that a server took.", func() float64 { return float64(s.Push.Stats().Sent) })
+		total("push.received", "{message}", "Messages about changes on other instances.", func() float64 { return float64(s.Push.Stats().Received) })
+		total("push.dropped", "{message}", "Messages about changes that nobody took in time, or that could not be read.", func() float64 { return float64(s.Push.Stats().Dropped) })
+	}
 	if s.failover != nil {
-		gauge("ratelimit.degraded", "1", "1 while limits count in this process alone because Redis is away.", func() float64 {
-			if s.failover.Degraded() {
-				return 1
-			}
-			return 0
-		})
+		gauge("ratelimit.degraded", "1", "1 while limits count in this process alone because Redis is away.", func() float64 { return flag(s.failover.Degraded()) })
 		total("ratelimit.degraded_checks", "{check}", "Limits that were checked without Redis.", func() float64 { return float64(s.failover.DegradedTotal()) })
 	}
 	return errors.Join(all...)
+}
+
+// flag is a truth as a number.
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

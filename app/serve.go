@@ -153,11 +153,22 @@ func (a *App) opsServer(draining *atomic.Bool) *http.Server {
 	return &http.Server{Handler: ops.Handler(), ReadHeaderTimeout: opsHeaderTimeout}
 }
 
+// errSilent is a channel to the other instances that is not proven alive.
+var errSilent = errors.New("the channel is not proven alive")
+
 // health lists the stores that readiness asks about.
 func (a *App) health() []httpapi.Store {
 	stores := []httpapi.Store{{Name: "database", Required: true, Ping: a.Stores.DB.Ping}}
 	if a.Stores.failover != nil {
 		stores = append(stores, httpapi.Store{Name: "redis", Ping: a.Stores.redis.Ping})
+	}
+	for _, c := range a.Stores.Push.Channels() {
+		stores = append(stores, httpapi.Store{Name: "push." + c.Name, Ping: func(context.Context) error {
+			if !c.Alive() {
+				return errSilent
+			}
+			return nil
+		}})
 	}
 	return stores
 }

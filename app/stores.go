@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
@@ -12,6 +13,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/modules/auth"
@@ -31,6 +33,7 @@ type Stores struct {
 	Mails         *mail.Catalogue // modules declare theirs while they are built
 	Mail          *mail.Sender
 	Jobs          *job.Queue
+	Push          *push.Bus // modules make their topics while they are built
 	Clock         clock.Clock
 	Logger        *slog.Logger
 
@@ -42,6 +45,7 @@ type Stores struct {
 	failover *ratelimit.Failover // nil without Redis
 	redis    *cache.Redis
 	keys     *token.Keys
+	synced   *clock.Synced // nil where the clock follows no other
 }
 
 // Accounts is what the command line makes accounts with.
@@ -56,7 +60,8 @@ func newStores(clk clock.Clock) *Stores {
 	limiter := &lateLimiter{}
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Jobs: &job.Queue{}, Mails: mail.NewCatalogue(), Mail: &mail.Sender{},
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Jobs: &job.Queue{}, Push: &push.Bus{},
+		Mails: mail.NewCatalogue(), Mail: &mail.Sender{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }
@@ -74,6 +79,24 @@ func (s *Stores) openDatabase(ctx context.Context, set *settings, observe func(c
 		return fmt.Errorf("open database: %w", err)
 	}
 	*s.DB = *db
+	return s.syncClock(ctx)
+}
+
+// syncClock puts the clock in step with the one that instances share, before anything is dated or compared.
+func (s *Stores) syncClock(ctx context.Context) error {
+	synced, ok := s.Clock.(*clock.Synced)
+	if !ok || s.DB.Engine() != database.PostgreSQL {
+		return nil
+	}
+	for range 2 { // the first question includes what a fresh connection costs
+		if err := synced.Measure(func() (time.Time, error) { return s.DB.Now(ctx) }); err != nil {
+			return fmt.Errorf("ask the database for the time: %w", err)
+		}
+	}
+	s.synced = synced
+	if off := synced.Offset(); off.Abs() > skewWorth {
+		s.Logger.WarnContext(ctx, "this machine's clock differs from the database's, which is followed", "ahead", -off)
+	}
 	return nil
 }
 
@@ -95,7 +118,11 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 		return err
 	}
 	*s.Tokens = *access
-	return s.openLimiter(set)
+	if err := s.openLimiter(set); err != nil {
+		return err
+	}
+	s.Push.Open(push.Options{DB: s.DB, Redis: s.redis, Logger: s.Logger, Clock: s.synced})
+	return nil
 }
 
 // openLimiter counts in Redis where there is one, and in this process where there is none or it is away.
@@ -115,6 +142,7 @@ func (s *Stores) openLimiter(set *settings) error {
 }
 
 func (s *Stores) close() {
+	s.Push.Close()
 	if s.keys != nil {
 		s.Passwords.Close()
 	}

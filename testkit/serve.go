@@ -110,6 +110,7 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 	defer cancel()
 	require.NoError(t, a.Open(ctx))
 	t.Cleanup(func() { a.Close(context.Background()) })
+	require.NoError(t, a.Stores.Push.Wait(ctx), "the channel to other instances") // when it comes alive, caches are cleared
 	handler, err := a.Handler()
 	require.NoError(t, err)
 	if o.worker {

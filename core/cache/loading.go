@@ -38,9 +38,11 @@ type Loading[K comparable, V any] struct {
 	loads map[K]*loading[V]
 }
 
+// held is a value and when it is used, in microseconds since 1970. Before from it is not used either: a clock that is set
+// back must not prolong it.
 type held[V any] struct {
-	value   V
-	expires time.Time
+	value       V
+	from, until int64
 }
 
 // loading is one load under way. Its place in loads is its right to write: whoever takes it out voids it.
@@ -65,8 +67,10 @@ func NewLoading[K comparable, V any](o LoadingOptions, load func(context.Context
 
 // Peek returns the value that is held for key, without loading.
 func (l *Loading[K, V]) Peek(key K) (V, bool) {
-	if h, ok := l.entries.GetIfPresent(key); ok && l.clock.Now().Before(h.expires) {
-		return h.value, true
+	if h, ok := l.entries.GetIfPresent(key); ok {
+		if now := l.clock.Now().UnixMicro(); h.from <= now && now < h.until {
+			return h.value, true
+		}
 	}
 	var none V
 	return none, false
@@ -139,7 +143,7 @@ func (l *Loading[K, V]) finish(key K, current *loading[V]) {
 
 func (l *Loading[K, V]) keep(key K, value V, since time.Time) {
 	if ttl := time.Duration(l.ttl.Load()); ttl > 0 {
-		l.entries.Set(key, held[V]{value: value, expires: since.Add(ttl)})
+		l.entries.Set(key, held[V]{value: value, from: since.UnixMicro(), until: since.Add(ttl).UnixMicro()})
 	}
 }
 

@@ -116,6 +116,16 @@ func Unapplied(kind Engine, sets []Migrations) ([]MigrationStatus, error) {
 	return status(wanted, nil), nil
 }
 
+// Now gives the time by the clock of PostgreSQL's server, which all instances share. SQLite has none: it is this machine's.
+func (db *DB) Now(ctx context.Context) (time.Time, error) {
+	if db.kind == SQLite {
+		return db.options.Clock.Now(), nil
+	}
+	var at time.Time
+	err := db.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&at)
+	return at, err
+}
+
 // Facts is what a database says about itself.
 type Facts struct {
 	Version   string    // of PostgreSQL's server, or of SQLite

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -215,7 +216,7 @@ func TestATokenIsWorthWhatTheStoreSays(t *testing.T) {
 			u := api.User()
 			api.As(u).Get("/users/me").Status(http.StatusOK)
 			change(t, api, sql, u.ID)
-			clk.Advance(time.Second)
+			clk.Advance(push.LongTTL)
 			r := api.As(u).Get("/users/me")
 			r.Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
 			require.Contains(t, r.Header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`, name)

@@ -1,6 +1,6 @@
 // Package sessions owns sessions and their refresh tokens. A session is one row: it is started with a login, lives while
 // it is used and at most for its absolute life, and every access token depends on it. The row is the truth; what is
-// remembered of it is at most a second old.
+// remembered of it is as old as core/push allows.
 //
 // It knows accounts only by their id, and nothing of passwords or HTTP.
 package sessions
@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/token"
 )
 
@@ -40,6 +41,7 @@ func (s *Settings) Check(report func(field, fault string)) {
 type Deps struct {
 	DB            *database.DB
 	RefreshTokens *token.RefreshTokens
+	Push          *push.Bus
 	Clock         clock.Clock
 }
 
@@ -49,7 +51,8 @@ var migrations embed.FS
 // New makes the service and the module that mounts it.
 func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}}
-	s.states = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedStates, TTL: stateTTL}, s.loadState)
+	s.states = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedStates}, s.loadState)
+	s.changed = push.Follow(d.Push, "sessions", s.states, account.ParseSessionID)
 	return s, module.Module{Name: "sessions", Settings: s.settings, Migrations: migrations}
 }
 
@@ -58,4 +61,5 @@ type Service struct {
 	deps     Deps
 	settings *Settings
 	states   *cache.Loading[account.SessionID, state]
+	changed  *push.Topic[account.SessionID]
 }

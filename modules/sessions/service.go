@@ -2,7 +2,6 @@ package sessions
 
 import (
 	"context"
-	"time"
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
@@ -10,12 +9,8 @@ import (
 	"github.com/gatehouse/gatehouse/core/secret"
 )
 
-const (
-	// stateTTL is how old a remembered state may be: what ends a session elsewhere is seen here within it.
-	stateTTL = time.Second
-	// rememberedStates bounds the memory: about 200 bytes each.
-	rememberedStates = 100_000
-)
+// rememberedStates bounds the memory: about 200 bytes each.
+const rememberedStates = 100_000
 
 // ErrEnded is a session that ended, expired, or never was.
 var ErrEnded = errs.Authentication("", "the session has ended")
@@ -31,7 +26,7 @@ func (s *Service) Start(ctx context.Context, tx *database.Tx, id account.ID, c C
 	return Started{ID: refresh.Session, RefreshToken: secret.New(refresh.Token())}, err
 }
 
-// Live gives the account of a live session, from a state that is at most a second old. It returns ErrEnded for any other,
+// Live gives the account of a live session, from a state as old as core/push allows. It returns ErrEnded for any other,
 // and errs.ErrUnavailable when the store cannot tell.
 func (s *Service) Live(ctx context.Context, id account.SessionID) (account.ID, error) {
 	st, err := s.states.Get(ctx, id)
@@ -50,4 +45,9 @@ func (s *Service) loadState(ctx context.Context, id account.SessionID) (state, e
 		err = ErrEnded
 	}
 	return st, err
+}
+
+// forget has every instance look the sessions up anew once the transaction that changed them is durable.
+func (s *Service) forget(tx *database.Tx, ids ...account.SessionID) {
+	tx.AfterCommit(func() { s.changed.Changed(ids...) })
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -39,7 +40,7 @@ func TestMeShowsWhatTheDatabaseHolds(t *testing.T) {
 		_, err := api.App.Stores.DB.Exec(t.Context(), `UPDATE users SET avatar = ?, locale = ?, timezone = ?, email_verified = ?, version = version + 1 WHERE id = ?`,
 			"0123.jpg", "de-CH", "Europe/Zurich", true, u.ID)
 		require.NoError(t, err)
-		clk.Advance(time.Second) // what is remembered is at most that old
+		clk.Advance(push.LongTTL) // what is remembered is at most that old
 		var got map[string]any
 		api.As(u).Get("/users/me").Status(http.StatusOK).JSON(&got)
 		require.Equal(t, "/avatars/0123.jpg", got["avatar_url"])

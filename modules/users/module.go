@@ -5,42 +5,41 @@ package users
 import (
 	"context"
 	"embed"
-	"time"
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/push"
 )
 
 // Deps are what the module stands on. They may be empty until the stores are open.
 type Deps struct {
 	DB    *database.DB
+	Push  *push.Bus
 	Clock clock.Clock
 }
 
 //go:embed migrations
 var migrations embed.FS
 
-const (
-	// userTTL is how old a remembered user may be: what changes one elsewhere is seen here within it.
-	userTTL = time.Second
-	// rememberedUsers bounds the memory: about 500 bytes each.
-	rememberedUsers = 100_000
-)
+// rememberedUsers bounds the memory: about 500 bytes each.
+const rememberedUsers = 100_000
 
 // New makes the service and the module that mounts it.
 func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d}
-	s.byID = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedUsers, TTL: userTTL}, func(ctx context.Context, id account.ID) (User, error) {
+	s.byID = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedUsers}, func(ctx context.Context, id account.ID) (User, error) {
 		return repository{d.DB}.byID(ctx, id)
 	})
+	s.changed = push.Follow(d.Push, "users", s.byID, account.ParseID)
 	return s, module.Module{Name: "users", Needs: []string{"sessions"}, Migrations: migrations, Routes: s.routes}
 }
 
 // Service holds the rules about accounts.
 type Service struct {
-	deps Deps
-	byID *cache.Loading[account.ID, User]
+	deps    Deps
+	byID    *cache.Loading[account.ID, User]
+	changed *push.Topic[account.ID]
 }

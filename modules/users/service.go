@@ -21,7 +21,7 @@ func (s *Service) CreateTx(ctx context.Context, tx *database.Tx, n NewUser) (Use
 	return u, repository{tx}.insert(ctx, u, n.Email.Canonical(), hash)
 }
 
-// ByID gives a user as the store had it at most a second ago, or ErrNotFound.
+// ByID gives a user, remembered for as long as core/push allows, or ErrNotFound.
 func (s *Service) ByID(ctx context.Context, id account.ID) (User, error) {
 	return s.byID.Get(ctx, id)
 }
@@ -36,7 +36,7 @@ func (s *Service) Credentials(ctx context.Context, email account.Email) (Credent
 func (s *Service) RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error) {
 	ok, err := repository{tx}.recordLogin(ctx, id, verified, replacement, s.deps.Clock.Now())
 	if ok {
-		tx.AfterCommit(func() { s.byID.Invalidate(id) })
+		tx.AfterCommit(func() { s.changed.Changed(id) })
 	}
 	return ok, err
 }

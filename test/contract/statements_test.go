@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -61,7 +62,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"login, unknown", func() {
 			api.Post("/auth/login", map[string]string{"email": "nobody@example.com", "password": "x"}).Status(400)
 		}},
-		{"getMe, cold", func() { clk.Advance(2 * time.Second); api.As(u).Get("/users/me").Status(200) }},
+		{"getMe, cold", func() { clk.Advance(push.LongTTL); api.As(u).Get("/users/me").Status(200) }},
 		{"getMe, warm", func() { api.As(u).Get("/users/me").Status(200) }},
 		{"getKeys", func() { api.Get("/.well-known/jwks.json").Status(200) }},
 	}

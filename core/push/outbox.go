@@ -1,0 +1,161 @@
+package push
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// handOver is how long Changed waits for a server to take its message.
+	handOver = time.Second
+	// retryEvery is how often what nobody took is offered again.
+	retryEvery = time.Second
+)
+
+// outbox gathers changes and sends them, one batch at a time: what is told while a batch is under way goes with the next,
+// so that many callers share a message.
+type outbox struct {
+	bus  *Bus
+	wake chan struct{}
+
+	mu      sync.Mutex
+	pending map[string]changes
+	sent    chan struct{} // closed when the pending batch has been offered
+	stuck   time.Duration // since when something is not taken, in the Bus's reckoning; zero where nothing is
+	ended   bool
+}
+
+// changes are the keys of a topic that are to be told.
+type changes struct {
+	keys map[string]struct{}
+	all  bool
+	last time.Duration // when the newest was added, in the Bus's reckoning
+}
+
+func newOutbox(b *Bus) *outbox {
+	return &outbox{bus: b, wake: make(chan struct{}, 1), pending: map[string]changes{}, sent: make(chan struct{})}
+}
+
+// tell adds keys to the next batch and waits until it was offered, or handOver has passed.
+func (o *outbox) tell(topic string, keys []string) {
+	o.mu.Lock()
+	if o.ended {
+		o.mu.Unlock()
+		return
+	}
+	o.add(topic, keys, false, o.bus.now())
+	sent := o.sent
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default: // it is awake
+	}
+	deadline := time.NewTimer(handOver)
+	defer deadline.Stop()
+	select {
+	case <-sent:
+	case <-deadline.C:
+	}
+}
+
+// add merges; mu is held.
+func (o *outbox) add(topic string, keys []string, all bool, at time.Duration) {
+	c := o.pending[topic]
+	if c.keys == nil {
+		c.keys = make(map[string]struct{}, len(keys))
+	}
+	for _, key := range keys {
+		c.keys[key] = struct{}{}
+	}
+	if c.all = c.all || all || len(c.keys) > maxKeys; c.all {
+		clear(c.keys)
+	}
+	c.last = max(c.last, at)
+	o.pending[topic] = c
+}
+
+// run sends until ctx ends, then once more.
+func (o *outbox) run(ctx context.Context) {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-o.wake:
+		case <-retry.C:
+		case <-ctx.Done():
+			ended = true
+		}
+		if !o.flush(context.WithoutCancel(ctx)) {
+			retry.Reset(retryEvery)
+		}
+	}
+	o.mu.Lock()
+	o.ended = true
+	close(o.sent)
+	left := len(o.pending)
+	o.mu.Unlock()
+	if left > 0 {
+		o.bus.dropped.Add(int64(left))
+		return // the others miss us, and forget
+	}
+	o.bus.publish(context.WithoutCancel(ctx), message{From: o.bus.origin}.encode())
+}
+
+// flush offers what is pending and keeps what was not taken. It says whether all was.
+func (o *outbox) flush(ctx context.Context) bool {
+	o.mu.Lock()
+	batch, offered := o.pending, o.sent
+	o.pending, o.sent = map[string]changes{}, make(chan struct{})
+	o.mu.Unlock()
+	for topic, c := range batch {
+		if o.send(ctx, topic, c) {
+			delete(batch, topic)
+		}
+	}
+	close(offered)
+	return o.keep(batch)
+}
+
+// send offers the messages of a topic to the links in turn, and says whether every one was taken.
+func (o *outbox) send(ctx context.Context, topic string, c changes) bool {
+	for _, payload := range messages(o.bus.origin, topic, slices.Collect(maps.Keys(c.keys))) {
+		if !o.bus.publish(ctx, payload) {
+			return false
+		}
+		o.bus.sent.Add(1)
+	}
+	return true
+}
+
+// keep puts back what was not taken, unless it is so old that nobody remembers what it is about. It says whether nothing is
+// left.
+func (o *outbox) keep(untaken map[string]changes) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for topic, c := range untaken {
+		if o.bus.now()-c.last > LongTTL {
+			o.bus.dropped.Add(1)
+			continue
+		}
+		o.add(topic, slices.Collect(maps.Keys(c.keys)), c.all, c.last)
+	}
+	switch left := len(untaken) > 0; {
+	case left && o.stuck == 0:
+		o.stuck = o.bus.now()
+		o.bus.logger.Warn("cannot tell the other instances what has changed, trying again in the background")
+	case !left && o.stuck != 0:
+		o.stuck = 0
+		o.bus.logger.Info("the other instances are told of changes again")
+	}
+	return len(o.pending) == 0 || len(untaken) == 0
+}
+
+// isStuck says whether something waits that nobody took.
+func (o *outbox) isStuck() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stuck != 0
+}

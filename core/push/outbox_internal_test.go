@@ -1,0 +1,250 @@
+package push
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// scripted is a channel whose server does as the test says.
+type scripted struct {
+	answer func(payload string) error
+	mu     sync.Mutex
+	taken  []message
+}
+
+func (s *scripted) publish(_ context.Context, payload string) error {
+	if err := s.answer(payload); err != nil {
+		return err
+	}
+	var m message
+	if err := json.Unmarshal([]byte(payload), &m); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken = append(s.taken, m)
+	return nil
+}
+
+func (s *scripted) follow(ctx context.Context, _ *link) error { <-ctx.Done(); return nil }
+
+// messages gives what was taken, farewells aside.
+func (s *scripted) messages() []message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.taken), func(m message) bool { return m.Topic == "" })
+}
+
+// script opens a Bus over such channels.
+func script(t *testing.T, log io.Writer, channels ...*scripted) *Bus {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &Bus{
+		origin: "here", started: time.Now(), end: cancel, changed: make(chan struct{}), peers: map[string]time.Duration{},
+		logger: slog.New(slog.NewTextHandler(log, nil)),
+	}
+	for i, c := range channels {
+		b.links = append(b.links, &link{bus: b, name: strconv.Itoa(i), channel: c})
+	}
+	b.outbox = newOutbox(b)
+	b.work.Go(func() { b.outbox.run(ctx) })
+	t.Cleanup(b.Close)
+	return b
+}
+
+var errAway = errors.New("away")
+
+func takes(string) error { return nil }
+
+func refuses(string) error { return errAway }
+
+func TestWhatOneServerRefusesTheNextOneTakes(t *testing.T) {
+	t.Parallel()
+	first, second := &scripted{answer: refuses}, &scripted{answer: takes}
+	b := script(t, io.Discard, first, second)
+	b.outbox.tell("numbers", []string{"1"})
+	require.Equal(t, []message{{From: "here", Topic: "numbers", Keys: []string{"1"}}}, second.messages(), "handed over before tell returns")
+	require.Equal(t, Stats{Sent: 1}, b.Stats())
+	require.False(t, b.outbox.isStuck())
+}
+
+func TestOneServerIsEnough(t *testing.T) {
+	t.Parallel()
+	first, second := &scripted{answer: takes}, &scripted{answer: takes}
+	b := script(t, io.Discard, first, second)
+	b.outbox.tell("numbers", []string{"1"})
+	require.Len(t, first.messages(), 1)
+	require.Empty(t, second.messages())
+}
+
+func TestWhatIsToldDuringAMessageSharesTheNext(t *testing.T) {
+	t.Parallel()
+	began, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	c := &scripted{answer: func(string) error {
+		once.Do(func() { close(began); <-release })
+		return nil
+	}}
+	b := script(t, io.Discard, c)
+	var all sync.WaitGroup
+	all.Go(func() { b.outbox.tell("numbers", []string{"0"}) })
+	<-began
+	for i := range 100 {
+		all.Go(func() { b.outbox.tell("numbers", []string{strconv.Itoa(i)}) })
+	}
+	require.Eventually(t, func() bool {
+		b.outbox.mu.Lock()
+		defer b.outbox.mu.Unlock()
+		return len(b.outbox.pending["numbers"].keys) == 100
+	}, 5*time.Second, time.Millisecond)
+	close(release)
+	all.Wait()
+	sent := c.messages()
+	require.Len(t, sent, 2)
+	require.Len(t, sent[1].Keys, 100)
+}
+
+func TestWhatNobodyTakesIsToldOnceAServerTakesAgain(t *testing.T) {
+	t.Parallel()
+	var away atomic.Bool
+	away.Store(true)
+	c := &scripted{answer: func(string) error {
+		if away.Load() {
+			return errAway
+		}
+		return nil
+	}}
+	var mu sync.Mutex
+	var log strings.Builder
+	b := script(t, lockedWriter{&mu, &log}, c)
+	for i := range 3 {
+		start := time.Now()
+		b.outbox.tell("numbers", []string{strconv.Itoa(i)})
+		require.Less(t, time.Since(start), handOver, "a refusal is not waited for")
+	}
+	require.True(t, b.outbox.isStuck())
+	_, beats := (&link{bus: b}).beat()
+	require.False(t, beats, "the others must miss us")
+	away.Store(false)
+	require.Eventually(t, func() bool { return len(c.messages()) == 1 }, 5*time.Second, time.Millisecond)
+	require.ElementsMatch(t, []string{"0", "1", "2"}, c.messages()[0].Keys)
+	require.Eventually(t, func() bool { return !b.outbox.isStuck() }, time.Second, time.Millisecond)
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, 1, strings.Count(log.String(), "cannot tell"))
+	require.Equal(t, 1, strings.Count(log.String(), "told of changes again"))
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+func TestAServerThatHangsCostsNoMoreThanTheDeadline(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	c := &scripted{answer: func(string) error { <-release; return nil }}
+	b := script(t, io.Discard, c)
+	start := time.Now()
+	b.outbox.tell("numbers", []string{"1"})
+	require.InDelta(t, handOver, time.Since(start), float64(handOver/2))
+	close(release)
+}
+
+func TestWhatIsTooOldToMatterIsDropped(t *testing.T) {
+	t.Parallel()
+	b := script(t, io.Discard, &scripted{answer: refuses})
+	b.started = b.started.Add(-2 * LongTTL)
+	require.False(t, b.outbox.keep(map[string]changes{"numbers": {keys: map[string]struct{}{"1": {}}, last: 1}, "letters": {keys: map[string]struct{}{"a": {}}, last: b.now()}}))
+	require.Equal(t, int64(1), b.Stats().Dropped)
+	require.Contains(t, b.outbox.pending, "letters")
+	require.NotContains(t, b.outbox.pending, "numbers")
+}
+
+func TestTooManyKeysBecomeEverything(t *testing.T) {
+	t.Parallel()
+	c := &scripted{answer: takes}
+	b := script(t, io.Discard, c)
+	keys := make([]string, maxKeys+1)
+	for i := range keys {
+		keys[i] = strconv.Itoa(i)
+	}
+	b.outbox.tell("numbers", keys)
+	require.Equal(t, []message{{From: "here", Topic: "numbers"}}, c.messages())
+	c.mu.Lock()
+	c.taken = nil
+	c.mu.Unlock()
+	b.outbox.tell("numbers", keys[1:])
+	require.Greater(t, len(c.messages()), 1)
+}
+
+func TestCloseSendsWhatIsLeftAndSaysFarewell(t *testing.T) {
+	t.Parallel()
+	c := &scripted{answer: takes}
+	b := script(t, io.Discard, c)
+	b.outbox.mu.Lock()
+	b.outbox.add("numbers", []string{"1"}, false, b.now())
+	b.outbox.mu.Unlock()
+	b.Close()
+	b.Close()
+	require.Equal(t, []message{{From: "here", Topic: "numbers", Keys: []string{"1"}}, {From: "here"}}, c.taken)
+	b.outbox.tell("numbers", []string{"2"})
+	require.Len(t, c.taken, 2)
+}
+
+func TestMessagesFitIntoNotify(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfN(rapid.StringMatching(`.{1,300}`), 1, 300).Draw(t, "keys")
+		var read []string
+		for _, payload := range messages("from", "topic", keys) {
+			require.Less(t, len(payload), 8000)
+			var m message
+			require.NoError(t, json.Unmarshal([]byte(payload), &m))
+			require.NotEmpty(t, m.Keys)
+			read = append(read, m.Keys...)
+		}
+		require.Equal(t, keys, read)
+	})
+	require.Equal(t, []string{`{"from":"f","topic":"t"}`}, messages("f", "t", []string{"short", strings.Repeat("k", 8000)}), "a key that fits nowhere means all")
+}
+
+func FuzzReceive(f *testing.F) {
+	for _, seed := range []string{"", "{}", `{"from":"x","topic":"numbers","keys":["1"]}`, `{"from":"here","beat":9}`, `{"from":"x","beat":-1}`, `[1`, `{"from":"x","topic":"numbers","keys":["\u0000"]}`} {
+		f.Add(seed)
+	}
+	b := &Bus{origin: "here", started: time.Now(), logger: slog.New(slog.DiscardHandler), changed: make(chan struct{}), peers: map[string]time.Duration{}}
+	l := &link{bus: b}
+	b.follow("numbers", follower{clear: func() {}, setTTL: func(time.Duration) {}, drop: func(keys []string) error {
+		if len(keys) == 0 {
+			return fmt.Errorf("no keys")
+		}
+		return nil
+	}})
+	f.Fuzz(func(_ *testing.T, payload string) {
+		b.receive(l, payload)
+		if len(b.peers) > maxPeers || l.alive {
+			panic("believed a stranger")
+		}
+	})
+}
