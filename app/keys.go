@@ -38,7 +38,7 @@ func (a *App) keepKeys(ctx context.Context) (stop func()) {
 // pauseBetweenLooks waits for at most token.ReloadInterval, and less by chance, so that instances which were started together
 // do not ask together. It is false once ctx has ended.
 func pauseBetweenLooks(ctx context.Context) bool {
-	wait(ctx, token.ReloadInterval-rand.N(token.ReloadInterval/5))
+	wait(ctx, token.ReloadInterval-rand.N(token.ReloadInterval/5)) //nolint:gosec // spreads load, guards nothing
 	return ctx.Err() == nil
 }
 

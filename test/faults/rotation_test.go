@@ -90,7 +90,9 @@ func rotateKeys(t *testing.T, settings []string) string {
 	return key.Kid
 }
 
-func jwks(s *drive.Server) []byte { return s.Send(http.MethodGet, "/.well-known/jwks.json", "", "").Body }
+func jwks(s *drive.Server) []byte {
+	return s.Send(http.MethodGet, "/.well-known/jwks.json", "", "").Body
+}
 
 // rotationLoad signs in and uses every token on every server, without a pause, while the keys change.
 type rotationLoad struct {
