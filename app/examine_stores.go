@@ -45,6 +45,7 @@ func (e *examination) database(ctx context.Context) {
 	e.facts(ctx, db, at)
 	if e.schema(ctx, db) {
 		e.root(ctx, db)
+		e.keys(ctx, db)
 	}
 }
 

@@ -68,6 +68,7 @@ func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) err
 		}
 		defer stopWorker()
 	}
+	defer a.keepKeys(ctx)()
 	if ready != nil {
 		ready(at)
 	}

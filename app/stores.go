@@ -109,7 +109,7 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 	}
 	*s.Root = *root
 	*s.RefreshTokens = *token.NewRefreshTokens(root)
-	if s.keys, err = token.OpenKeys(ctx, s.DB, root, set.token.Algorithm, s.Clock); err != nil {
+	if s.keys, err = token.OpenKeys(ctx, s.DB, root, set.token.Policy(), s.Clock); err != nil {
 		return err
 	}
 	issuer, audience := set.token.Names(set.http.PublicURL, root.InstallationID())

@@ -150,6 +150,48 @@ func TestAnOperatorMakesAccounts(t *testing.T) {
 	require.Regexp(t, `^created user [0-9a-f-]{36} b@example.com\n$`, other.out)
 }
 
+func TestSigningKeysAreListedAndRotated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	none := run(t, dir, "", "keys", "list")
+	require.Zero(t, none.code)
+	require.Contains(t, none.err, "no signing key yet")
+	require.JSONEq(t, "[]", run(t, dir, "", "keys", "list", "--json").out)
+
+	said := run(t, dir, "", "keys", "rotate")
+	require.Zero(t, said.code, said.err)
+	require.Regexp(t, `^key [\w-]{43} \(ES256\) is published, and signs from \S+Z, in 10s; `, said.out)
+	made := run(t, dir, "", "keys", "rotate", "--json")
+	require.Zero(t, made.code, made.err)
+	var key map[string]any
+	require.NoError(t, json.Unmarshal([]byte(made.out), &key))
+	require.Equal(t, "published", key["state"])
+
+	listed := run(t, dir, "", "keys", "list")
+	require.Regexp(t, `(?m)^KID +ALGORITHM +STATE +CREATED AT +SIGNS FROM +RETIRES AT +EXPIRES AT$`, listed.out)
+	require.Regexp(t, `(?m)^\S+ +ES256 +signing( +\S+Z){4}$`, listed.out)
+	require.Regexp(t, `(?m)^`+key["kid"].(string)+` +ES256 +published( +\S+Z){2} +- +-$`, listed.out)
+	var lines []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(run(t, dir, "", "keys", "list", "--json").out), &lines))
+	require.Len(t, lines, 3)
+	require.Equal(t, key, lines[2])
+}
+
+func TestOldSigningKeysAreRevokedOnceItIsConfirmed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unasked := run(t, dir, "y\n", "keys", "rotate", "--revoke-old")
+	require.Equal(t, 2, unasked.code)
+	require.Contains(t, unasked.err, "--yes")
+	require.Zero(t, run(t, dir, "", "keys", "rotate").code)
+	done := run(t, dir, "", "keys", "rotate", "--revoke-old", "--yes")
+	require.Zero(t, done.code, done.err)
+	require.Regexp(t, `^key [\w-]{43} \(ES256\) signs now, and every other is deleted: running servers follow within 5s\n$`, done.out)
+	var lines []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(run(t, dir, "", "keys", "list", "--json").out), &lines))
+	require.Len(t, lines, 1)
+}
+
 func TestConfigShowsOriginsAndNoSecrets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -92,3 +92,19 @@ func TestAQuestionThatIsBrokenOffGivesTheEchoBack(t *testing.T) {
 		return err == nil && waiting == 0
 	}, 20*time.Second, time.Millisecond)
 }
+
+func TestRevokingSigningKeysIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	for answer, code := range map[string]int{"y\n": 0, "Yes\n": 0, "n\n": 2, "\n": 2} {
+		person, screen := terminal(t)
+		var out, errs buffer
+		_, err := person.WriteString(answer)
+		require.NoError(t, err)
+		args := []string{"keys", "rotate", "--revoke-old", "--data-dir", t.TempDir()}
+		require.Equal(t, code, cli.Run(t.Context(), app.Standard, args, cli.IO{In: screen, Out: &out, Err: &errs}), "%q: %s", answer, errs.String())
+		require.Contains(t, errs.String(), "Every access token will be refused at once. Go on? [y/N] ")
+		if code != 0 {
+			require.Contains(t, errs.String(), "nothing was changed")
+		}
+	}
+}

@@ -116,6 +116,11 @@ func requireSameRoot(t *testing.T, want, got *Root) {
 	require.Equal(t, want.Derive("test"), got.Derive("test"))
 }
 
+// policyFor is the default schedule for an algorithm.
+func policyFor(algorithm Algorithm) Policy {
+	return Policy{Algorithm: algorithm, RotateEvery: 90 * 24 * time.Hour, PublishBefore: 24 * time.Hour}
+}
+
 // memoryKeys are keys without a database: a look at the store would panic, so a test that uses them proves there was none.
 func memoryKeys(t testing.TB, clk clock.Clock, algorithms ...Algorithm) *Keys {
 	t.Helper()

@@ -13,21 +13,24 @@ import (
 )
 
 const (
-	// reloadInterval is the least time between two looks at the database for keys that tokens name and nobody here knows.
-	reloadInterval = 5 * time.Second
+	// ReloadInterval is the most time between two calls of Reload in a process that serves, and the least between two looks
+	// at the database for keys that tokens name and nobody here knows.
+	ReloadInterval = 5 * time.Second
 	// reloadDeadline bounds one such look.
 	reloadDeadline = time.Second
-	// publishedBefore is how long a key that succeeds another is published before it signs. It is longer than
-	// reloadInterval, so that every instance has had the chance to learn of it.
-	publishedBefore = 2 * reloadInterval
+	// publishedBefore is how long a key that is made by hand is published before it signs: two intervals, so that every
+	// instance has learned of it even if one look of it failed.
+	publishedBefore = 2 * ReloadInterval
 )
 
-// Keys is the signing keys of the installation. It is safe for concurrent use, and has no goroutine of its own.
+// Keys is the signing keys of the installation. It is safe for concurrent use, and has no goroutine of its own: the process
+// that serves calls Reload and RotateIfDue every ReloadInterval.
 type Keys struct {
-	db    *database.DB
-	root  *Root
-	clock clock.Clock
-	set   atomic.Pointer[keySet]
+	db     *database.DB
+	root   *Root
+	policy Policy
+	clock  clock.Clock
+	set    atomic.Pointer[keySet]
 
 	reloading sync.Mutex // guards what follows, and lets one look at a time go to the database
 	looked    time.Time  // when the last look for an unknown key ended
@@ -35,63 +38,33 @@ type Keys struct {
 }
 
 // OpenKeys reads the signing keys. Where there is none yet it makes the first, and where the newest is for another
-// algorithm it makes one for this, which is published at once and signs ten seconds later; the others go on verifying.
-// Instances that start at once agree. A database that is away gives errs.ErrUnavailable.
-func OpenKeys(ctx context.Context, db *database.DB, root *Root, algorithm Algorithm, clk clock.Clock) (*Keys, error) {
-	k := &Keys{db: db, root: root, clock: clk}
-	var rows []keyRow
-	err := db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		if err := tx.Lock(ctx, rootLock); err != nil {
-			return err
-		}
-		repo := repository{tx}
-		now := clk.Now()
-		stored, err := repo.signingKeys(ctx)
-		if err != nil {
-			return err
-		}
-		rows = unexpired(stored, now)
-		newest := newestRow(rows, now)
-		if newest != nil && Algorithm(newest.Algorithm) == algorithm {
+// algorithm than the policy's it rotates to one for that; the others go on verifying. Instances that start at once agree.
+// A database that is away gives errs.ErrUnavailable.
+func OpenKeys(ctx context.Context, db *database.DB, root *Root, policy Policy, clk clock.Clock) (*Keys, error) {
+	k := &Keys{db: db, root: root, policy: policy, clock: clk}
+	var known []keyRow
+	err := k.inTurn(ctx, func(ctx context.Context, repo repository, rows []keyRow, now time.Time) error {
+		known = rows
+		if newest := newestRow(rows); newest != nil && Algorithm(newest.Algorithm) == policy.Algorithm {
 			return nil
 		}
-		activeFrom := now
-		if newest != nil {
-			activeFrom = latest(now, newest.ActiveFrom).Add(publishedBefore)
-		}
-		row, err := newKeyRow(root, algorithm, now, activeFrom)
-		if err != nil {
+		if _, err := k.succeed(ctx, repo, rows, now, now.Add(publishedBefore)); err != nil {
 			return err
 		}
-		rows = append(rows, row)
-		return repo.insertSigningKey(ctx, row)
+		var err error
+		known, err = repo.signingKeys(ctx)
+		known = unexpired(known, now)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open signing keys: %w", err)
 	}
-	set, err := newKeySet(root, rows)
+	set, err := newKeySet(root, known)
 	if err != nil {
 		return nil, fmt.Errorf("open signing keys: %w", err)
 	}
 	k.set.Store(set)
 	return k, nil
-}
-
-// newestRow is the row that will sign last, or nil where none may sign.
-func newestRow(rows []keyRow, now time.Time) *keyRow {
-	for i := len(rows) - 1; i >= 0; i-- {
-		if rows[i].RetiredAt == nil || now.Before(*rows[i].RetiredAt) {
-			return &rows[i]
-		}
-	}
-	return nil
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // JWKS gives the published keys as a JWK Set (RFC 7517 section 5), public members only, and a strong ETag for it. The bytes
@@ -101,8 +74,8 @@ func (k *Keys) JWKS() (body []byte, etag string) {
 	return set.jwks, set.etag
 }
 
-// Reload looks at the database for keys that came or went. Every cached verification is dropped when the keys differ. When
-// it fails the known keys stay in use.
+// Reload looks at the database for keys that came or went, which makes this process publish, sign and verify with them. Every
+// cached verification is dropped when the keys differ. When it fails the known keys stay in use.
 func (k *Keys) Reload(ctx context.Context) error {
 	k.reloading.Lock()
 	defer k.reloading.Unlock()
@@ -127,7 +100,7 @@ func (k *Keys) reload(ctx context.Context) error {
 }
 
 // find gives the key of that id and the set that it is from. For an id that nobody here has seen it looks at the database,
-// once in reloadInterval whatever their number; those that come meanwhile wait for that look, which is bounded. What nobody
+// once in ReloadInterval whatever their number; those that come meanwhile wait for that look, which is bounded. What nobody
 // knows after that is refused, or answered as unavailable while the last look failed: it may be another instance's key.
 func (k *Keys) find(ctx context.Context, kid string) (*signingKey, *keySet, error) {
 	set := k.set.Load()
@@ -136,7 +109,7 @@ func (k *Keys) find(ctx context.Context, kid string) (*signingKey, *keySet, erro
 	}
 	k.reloading.Lock()
 	defer k.reloading.Unlock()
-	if since := k.clock.Now().Sub(k.looked); since < 0 || since >= reloadInterval {
+	if since := k.clock.Now().Sub(k.looked); since < 0 || since >= ReloadInterval {
 		// The caller may leave while others wait for the answer, so only the deadline ends the look.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadDeadline)
 		k.failure = k.reload(ctx)

@@ -36,6 +36,11 @@ type keyRow struct {
 	ExpiresAt  *time.Time // verifies no more from then on; nil while it may sign
 }
 
+// retired says whether the key signs no more at that time.
+func (row *keyRow) retired(now time.Time) bool {
+	return row.RetiredAt != nil && !now.Before(*row.RetiredAt)
+}
+
 // repository holds the only SQL of this package.
 type repository struct{ db database.Querier }
 
@@ -78,5 +83,22 @@ func (r repository) signingKeys(ctx context.Context) ([]keyRow, error) {
 func (r repository) insertSigningKey(ctx context.Context, k keyRow) error {
 	_, err := r.db.Exec(ctx, `INSERT INTO gatehouse_signing_keys (kid, algorithm, public_jwk, sealed_key, created_at, active_from, retired_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, k.Kid, k.Algorithm, k.PublicJWK, k.SealedKey, k.CreatedAt, k.ActiveFrom, k.RetiredAt, k.ExpiresAt)
+	return err
+}
+
+func (r repository) retireSigningKey(ctx context.Context, kid string, at, expires time.Time) error {
+	_, err := r.db.Exec(ctx, `UPDATE gatehouse_signing_keys SET retired_at = ?, expires_at = ? WHERE kid = ?`, at, expires, kid)
+	return err
+}
+
+// deleteExpiredSigningKeys deletes the oldest that verify no more, sealed private halves included, at most limit.
+func (r repository) deleteExpiredSigningKeys(ctx context.Context, now time.Time, limit int) error {
+	_, err := r.db.Exec(ctx, `DELETE FROM gatehouse_signing_keys WHERE kid IN
+		(SELECT kid FROM gatehouse_signing_keys WHERE expires_at <= ? ORDER BY expires_at, kid LIMIT ?)`, now, limit)
+	return err
+}
+
+func (r repository) deleteOtherSigningKeys(ctx context.Context, kid string) error {
+	_, err := r.db.Exec(ctx, `DELETE FROM gatehouse_signing_keys WHERE kid <> ?`, kid)
 	return err
 }

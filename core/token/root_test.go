@@ -37,7 +37,7 @@ func TestFourInstancesThatStartAtOnceAgree(t *testing.T) {
 					results[i].err = err
 					return
 				}
-				keys, err := OpenKeys(t.Context(), db, root, ES256, clock.System{})
+				keys, err := OpenKeys(t.Context(), db, root, policyFor(ES256), clock.System{})
 				if err != nil {
 					results[i].err = err
 					return
@@ -186,7 +186,7 @@ func TestTokensOutliveARestart(t *testing.T) {
 			db := s.open(t, nil)
 			root, err := OpenRoot(t.Context(), db, master, clk)
 			require.NoError(t, err)
-			keys, err := OpenKeys(t.Context(), db, root, EdDSA, clk)
+			keys, err := OpenKeys(t.Context(), db, root, policyFor(EdDSA), clk)
 			require.NoError(t, err)
 			return newTestAccess(t, keys)
 		}
@@ -202,7 +202,7 @@ func TestKeysStandInTheDatabaseInTheirShape(t *testing.T) {
 	eachStore(t, func(t *testing.T, s store) {
 		clk, db := clock.NewFake(testStart), s.open(t, nil)
 		root := memoryRoot()
-		keys, err := OpenKeys(t.Context(), db, root, ES256, clk)
+		keys, err := OpenKeys(t.Context(), db, root, policyFor(ES256), clk)
 		require.NoError(t, err)
 		rows, err := repository{db}.signingKeys(t.Context())
 		require.NoError(t, err)
@@ -214,7 +214,7 @@ func TestKeysStandInTheDatabaseInTheirShape(t *testing.T) {
 		require.Equal(t, testStart, rows[0].ActiveFrom)
 		require.Nil(t, rows[0].RetiredAt)
 		require.Nil(t, rows[0].ExpiresAt)
-		_, err = OpenKeys(t.Context(), db, memoryRoot(), ES256, clk)
+		_, err = OpenKeys(t.Context(), db, memoryRoot(), policyFor(ES256), clk)
 		require.ErrorContains(t, err, "does not open")
 	})
 }
@@ -223,16 +223,16 @@ func TestAnotherAlgorithmGetsAKeyThatIsPublishedBeforeItSigns(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, s store) {
 		clk, db, root := clock.NewFake(testStart), s.open(t, nil), memoryRoot()
-		_, err := OpenKeys(t.Context(), db, root, ES256, clk)
+		_, err := OpenKeys(t.Context(), db, root, policyFor(ES256), clk)
 		require.NoError(t, err)
-		keys, err := OpenKeys(t.Context(), db, root, EdDSA, clk)
+		keys, err := OpenKeys(t.Context(), db, root, policyFor(EdDSA), clk)
 		require.NoError(t, err)
 		body, _ := keys.JWKS()
 		require.Contains(t, string(body), "Ed25519")
 		require.Equal(t, ES256, keys.set.Load().signer(clk.Now()).algorithm)
 		clk.Advance(publishedBefore)
 		require.Equal(t, EdDSA, keys.set.Load().signer(clk.Now()).algorithm)
-		_, err = OpenKeys(t.Context(), db, root, EdDSA, clk)
+		_, err = OpenKeys(t.Context(), db, root, policyFor(EdDSA), clk)
 		require.NoError(t, err)
 		require.Equal(t, 2, countRows(t, s, "gatehouse_signing_keys"))
 	})
@@ -247,10 +247,16 @@ func TestAKeyOfANewerVersionIsLeftAlone(t *testing.T) {
 		expired := keyRow{Kid: "expired", Algorithm: "ES256", PublicJWK: json.RawMessage("{}"), SealedKey: []byte{1}, CreatedAt: past, ActiveFrom: past, RetiredAt: &past, ExpiresAt: &past}
 		require.NoError(t, repository{db}.insertSigningKey(t.Context(), newer))
 		require.NoError(t, repository{db}.insertSigningKey(t.Context(), expired))
-		keys, err := OpenKeys(t.Context(), db, root, ES256, clk)
+		keys, err := OpenKeys(t.Context(), db, root, policyFor(ES256), clk)
 		require.NoError(t, err)
 		require.Len(t, keys.set.Load().ordered, 1)
 		require.NotNil(t, keys.set.Load().signer(clk.Now()))
+		_, err = keys.Rotate(t.Context())
+		require.NoError(t, err)
+		listed, err := ListKeys(t.Context(), db, clk.Now())
+		require.NoError(t, err)
+		require.Equal(t, "newer", listed[0].ID)
+		require.Nil(t, listed[0].RetiresAt)
 	})
 }
 
@@ -259,7 +265,7 @@ func TestAnotherInstancesKeyBecomesKnownAndCachedTokensStay(t *testing.T) {
 	eachStore(t, func(t *testing.T, s store) {
 		clk, root := clock.NewFake(testStart), memoryRoot()
 		access := func(algorithm Algorithm) *Access {
-			keys, err := OpenKeys(t.Context(), s.open(t, nil), root, algorithm, clk)
+			keys, err := OpenKeys(t.Context(), s.open(t, nil), root, policyFor(algorithm), clk)
 			require.NoError(t, err)
 			return newTestAccess(t, keys)
 		}
@@ -292,7 +298,7 @@ func TestStatement24UnknownKeyIDsCostOneLookInAWhile(t *testing.T) {
 			if !st.InTx {
 				looks.Add(1)
 			}
-		}), memoryRoot(), EdDSA, clk)
+		}), memoryRoot(), policyFor(EdDSA), clk)
 		require.NoError(t, err)
 		a := newTestAccess(t, keys)
 		stranger, _ := memoryAccess(t, EdDSA)
@@ -318,7 +324,7 @@ func TestStatement24UnknownKeyIDsCostOneLookInAWhile(t *testing.T) {
 		}
 		flood()
 		require.EqualValues(t, 1, looks.Load())
-		clk.Advance(reloadInterval - time.Microsecond)
+		clk.Advance(ReloadInterval - time.Microsecond)
 		flood()
 		require.EqualValues(t, 1, looks.Load())
 		clk.Advance(time.Microsecond)
@@ -333,7 +339,7 @@ func TestAnAwayDatabaseMakesAnUnknownKeyUnavailableAndNothingElse(t *testing.T) 
 	t.Parallel()
 	eachStore(t, func(t *testing.T, s store) {
 		clk, db := clock.NewFake(testStart), s.openUntilClosed(t, nil)
-		keys, err := OpenKeys(t.Context(), db, memoryRoot(), EdDSA, clk)
+		keys, err := OpenKeys(t.Context(), db, memoryRoot(), policyFor(EdDSA), clk)
 		require.NoError(t, err)
 		a := newTestAccess(t, keys)
 		token := issue(t, a)
@@ -348,7 +354,7 @@ func TestAnAwayDatabaseMakesAnUnknownKeyUnavailableAndNothingElse(t *testing.T) 
 		require.Error(t, keys.Reload(t.Context()))
 		_, err = a.Verify(t.Context(), token)
 		require.NoError(t, err)
-		_, err = OpenKeys(t.Context(), db, memoryRoot(), EdDSA, clk)
+		_, err = OpenKeys(t.Context(), db, memoryRoot(), policyFor(EdDSA), clk)
 		require.Error(t, err)
 		_, err = OpenRoot(t.Context(), db, DevelopmentMasterKey, clk)
 		require.Error(t, err)
@@ -359,7 +365,7 @@ func TestADamagedKeyLeavesTheKnownOnesInUse(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, s store) {
 		clk, db := clock.NewFake(testStart), s.open(t, nil)
-		keys, err := OpenKeys(t.Context(), db, memoryRoot(), EdDSA, clk)
+		keys, err := OpenKeys(t.Context(), db, memoryRoot(), policyFor(EdDSA), clk)
 		require.NoError(t, err)
 		other, err := newKeyRow(memoryRoot(), EdDSA, testStart, testStart)
 		require.NoError(t, err)

@@ -8,17 +8,22 @@ import (
 
 // Bounds of settings.
 const (
-	minTTL     = time.Second
-	maxTTL     = 24 * time.Hour
+	minTTL = time.Second
+	maxTTL = 24 * time.Hour
+	// minPublishBefore leaves clients the time to ask for the JWK Set anew, twice.
+	minPublishBefore = 2 * jwksMaxAge
+
 	maxNameLen = 255 // of issuer and audience, so that a token stays far below MaxAccessLength
 )
 
 // Settings is the settings part "token".
 type Settings struct {
-	Issuer    string        `conf:"issuer" default:"" doc:"iss of access tokens, an absolute URI; empty means http.public_url, else urn:gatehouse:<installation id>"`
-	Audience  string        `conf:"audience" default:"" doc:"aud of access tokens; empty means the same as an empty issuer"`
-	TTL       time.Duration `conf:"ttl" default:"15m" doc:"life of an access token, whole seconds from 1s to 24h"`
-	Algorithm Algorithm     `conf:"algorithm" default:"ES256" doc:"signature algorithm of new signing keys: ES256 or EdDSA"`
+	Issuer        string        `conf:"issuer" default:"" doc:"iss of access tokens, an absolute URI; empty means http.public_url, else urn:gatehouse:<installation id>"`
+	Audience      string        `conf:"audience" default:"" doc:"aud of access tokens; empty means the same as an empty issuer"`
+	TTL           time.Duration `conf:"ttl" default:"15m" doc:"life of an access token, whole seconds from 1s to 24h"`
+	Algorithm     Algorithm     `conf:"algorithm" default:"ES256" doc:"signature algorithm of new signing keys: ES256 or EdDSA"`
+	RotateEvery   time.Duration `conf:"rotate_every" default:"90d" doc:"how long a signing key signs until the next one does; at least publish_before and a day and 11 minutes more"`
+	PublishBefore time.Duration `conf:"publish_before" default:"24h" doc:"how long the next signing key is published before it signs, so that those who verify tokens know it by then; at least 10m"`
 }
 
 // Check reports settings that cannot work.
@@ -39,6 +44,18 @@ func (s *Settings) Check(report func(field, fault string)) {
 	if !s.Algorithm.valid() {
 		report("algorithm", "must be ES256 or EdDSA")
 	}
+	if s.PublishBefore < minPublishBefore {
+		report("publish_before", fmt.Sprintf("must be at least %v: clients may remember the published keys for %v", minPublishBefore, jwksMaxAge))
+	}
+	// The sum may not overflow, so the difference is compared. A key that has retired is gone before the next one retires.
+	if s.RotateEvery < overlap || s.RotateEvery-overlap < s.PublishBefore {
+		report("rotate_every", fmt.Sprintf("must be at least token.publish_before and %v more, for which a retired key is kept", overlap))
+	}
+}
+
+// Policy gives what new signing keys are and when they come.
+func (s *Settings) Policy() Policy {
+	return Policy{Algorithm: s.Algorithm, RotateEvery: s.RotateEvery, PublishBefore: s.PublishBefore}
 }
 
 // Names gives the issuer and the audience in force. What is not set falls back to the public URL, and without one to a URN

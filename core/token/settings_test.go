@@ -1,6 +1,7 @@
 package token
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 func TestSettingsReportEveryFault(t *testing.T) {
 	t.Parallel()
-	good := Settings{TTL: 15 * time.Minute, Algorithm: ES256}
+	good := Settings{TTL: 15 * time.Minute, Algorithm: ES256, RotateEvery: 90 * 24 * time.Hour, PublishBefore: 24 * time.Hour}
 	for name, c := range map[string]struct {
 		change func(*Settings)
 		want   []string
@@ -27,7 +28,11 @@ func TestSettingsReportEveryFault(t *testing.T) {
 		"issuer broken":    {func(s *Settings) { s.Issuer = "https://[::1" }, []string{"issuer"}},
 		"audience control": {func(s *Settings) { s.Audience = "a\nb" }, []string{"audience"}},
 		"all of them": {func(s *Settings) { *s = Settings{Issuer: "x", Audience: `"`, Algorithm: "none"} },
-			[]string{"issuer", "audience", "ttl", "algorithm"}},
+			[]string{"issuer", "audience", "ttl", "algorithm", "publish_before", "rotate_every"}},
+		"the tightest schedule": {func(s *Settings) { s.PublishBefore, s.RotateEvery = minPublishBefore, minPublishBefore+overlap }, nil},
+		"published too late":    {func(s *Settings) { s.PublishBefore = minPublishBefore - 1 }, []string{"publish_before"}},
+		"rotated too often":     {func(s *Settings) { s.RotateEvery = s.PublishBefore + overlap - 1 }, []string{"rotate_every"}},
+		"published long before": {func(s *Settings) { s.PublishBefore = math.MaxInt64 }, []string{"rotate_every"}},
 	} {
 		s := good
 		c.change(&s)
