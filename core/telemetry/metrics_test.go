@@ -101,3 +101,14 @@ func BenchmarkRecordRequestParallel(b *testing.B) {
 		}
 	})
 }
+
+func TestLabelsTellGaugesOfOneNameApart(t *testing.T) {
+	t.Parallel()
+	tel, _ := open(t, "json", nil)
+	for channel, alive := range map[string]float64{"postgres": 1, "redis": 0} {
+		require.NoError(t, tel.Gauge("push.alive", "1", "alive", func() float64 { return alive }, telemetry.Label{Name: "channel", Value: channel}))
+	}
+	got := scrape(t, tel)
+	require.Contains(t, got, `push_alive_ratio{channel="postgres"} 1`)
+	require.Contains(t, got, `push_alive_ratio{channel="redis"} 0`)
+}
