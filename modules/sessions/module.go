@@ -3,7 +3,7 @@
 // remembered of it is as old as core/push allows. A refresh token works once: its use gives the next one, and a second use
 // of it, beyond a short leeway, ends the session. Why a session ended is kept, and shown to its owner for 30 days.
 //
-// It knows accounts only by their id, and nothing of passwords or HTTP.
+// It knows accounts only by their id, and nothing of passwords.
 package sessions
 
 import (
@@ -61,7 +61,7 @@ func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}}
 	s.states = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedStates}, s.loadState)
 	s.changed = push.Follow(d.Push, "sessions", s.states, account.ParseSessionID)
-	return s, module.Module{Name: "sessions", Settings: s.settings, Migrations: migrations}
+	return s, module.Module{Name: "sessions", Settings: s.settings, Migrations: migrations, Routes: s.routes}
 }
 
 // Service starts, refreshes, lists and ends sessions, and says whether they live.
