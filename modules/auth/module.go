@@ -1,4 +1,4 @@
-// Package auth owns the ways in: registering, signing in, and the check of every access token. It asks users for accounts
+// Package auth owns the ways in and out: registering, signing in, refreshing, logging out, and the check of every access token. It asks users for accounts
 // and sessions for sessions, and keeps what slows down guessing. It never stores a password or a token.
 package auth
 
@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
+	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 	"github.com/gatehouse/gatehouse/modules/users"
@@ -40,6 +41,9 @@ type Accounts interface {
 type Sessions interface {
 	Start(ctx context.Context, tx *database.Tx, id account.ID, c sessions.Client) (sessions.Started, error)
 	Live(ctx context.Context, id account.SessionID) (account.ID, error)
+	Refresh(ctx context.Context, text secret.String, c sessions.Client) (sessions.Refreshed, error)
+	EndTx(ctx context.Context, tx *database.Tx, owner account.ID, id account.SessionID, why sessions.Reason) (bool, error)
+	EndAllTx(ctx context.Context, tx *database.Tx, owner account.ID, why sessions.Reason, except ...account.SessionID) (int, error)
 }
 
 // Deps are what the module stands on. Pointers may be empty until the stores are open.
@@ -50,11 +54,13 @@ type Deps struct {
 	Passwords  *password.Hasher
 	Tokens     *token.Access
 	PublicKeys func() (body []byte, etag string)
-	Root       *token.Root
-	Limits     *ratelimit.Limits
-	Limiter    ratelimit.Limiter
-	Clock      clock.Clock
-	Logger     *slog.Logger
+	// RefreshTokens tells a genuine refresh token from a forged one.
+	RefreshTokens *token.RefreshTokens
+	Root          *token.Root
+	Limits        *ratelimit.Limits
+	Limiter       ratelimit.Limiter
+	Clock         clock.Clock
+	Logger        *slog.Logger
 }
 
 //go:embed migrations
