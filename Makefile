@@ -39,9 +39,9 @@ TESTENV := exec $(BIN)/testenv -need
 
 .PHONY: test
 test: $(BIN)/testenv ## Run every test: SQLite, PostgreSQL, Redis, a browser, the race detector, coverage
-	@$(TESTENV) cc,postgres,redis,chromium -- $(MAKE) test-inside
+	@$(TESTENV) cc,postgres,redis,chromium,strace -- $(MAKE) test-inside
 
-# What `test` runs where TEST_POSTGRES_URL, TEST_REDIS_URL and TEST_CHROMIUM are set.
+# What `test` runs where TEST_POSTGRES_URL, TEST_REDIS_URL, TEST_CHROMIUM and TEST_STRACE are set.
 .PHONY: test-inside
 test-inside:
 	@mkdir -p coverage
@@ -67,7 +67,7 @@ check-fast: ## Format, vet and test on SQLite and memory alone: under five minut
 
 .PHONY: soak
 soak: $(BIN)/testenv ## Fuzz every parser (FUZZTIME=1m each) and run the long faults
-	@$(TESTENV) cc,postgres,redis,chromium -- $(MAKE) soak-inside
+	@$(TESTENV) cc,postgres,redis,chromium,strace -- $(MAKE) soak-inside
 
 .PHONY: soak-inside
 soak-inside:
