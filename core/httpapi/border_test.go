@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
@@ -562,5 +564,29 @@ func TestAnswersThatHoldATokenAreNotCompressed(t *testing.T) {
 		r.Header.Set("Accept-Encoding", "gzip")
 		handler.ServeHTTP(w, r)
 		require.Equal(t, want, w.Header().Get("Content-Encoding"))
+	}
+}
+
+func TestHeadersHaveTheSizeThatTheSettingSays(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{4 << 10, 64 << 10} {
+		settings := &httpapi.Settings{MaxHeader: config.Size(most)}
+		srv := httpapi.NewServer(settings, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), slog.New(slog.DiscardHandler))
+		l, err := httpapi.Listen(t.Context(), "127.0.0.1:0", 10)
+		require.NoError(t, err)
+		go func() { _ = srv.Serve(l) }()
+		t.Cleanup(func() { _ = srv.Close() })
+		for size, want := range map[int]string{most: "204", most + 2: "431"} {
+			conn, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			const head, tail = "GET / HTTP/1.1\r\nHost: x\r\nX: ", "\r\n\r\n"
+			_, err = io.WriteString(conn, head+strings.Repeat("x", size-len(head)-len(tail))+tail)
+			require.NoError(t, err)
+			answer := make([]byte, len("HTTP/1.1 200"))
+			_, err = io.ReadFull(conn, answer)
+			require.NoError(t, err)
+			require.Equal(t, "HTTP/1.1 "+want, string(answer), size)
+			require.NoError(t, conn.Close())
+		}
 	}
 }
