@@ -39,9 +39,9 @@ TESTENV := exec $(BIN)/testenv -need
 
 .PHONY: test
 test: $(BIN)/testenv ## Run every test: SQLite, PostgreSQL, Redis, a browser, the race detector, coverage
-	@$(TESTENV) cc,postgres,redis,chromium -- $(MAKE) test-inside
+	@$(TESTENV) cc,postgres,redis,chromium,strace -- $(MAKE) test-inside
 
-# What `test` runs where TEST_POSTGRES_URL, TEST_REDIS_URL and TEST_CHROMIUM are set.
+# What `test` runs where TEST_POSTGRES_URL, TEST_REDIS_URL, TEST_CHROMIUM and TEST_STRACE are set.
 .PHONY: test-inside
 test-inside:
 	@mkdir -p coverage
@@ -51,8 +51,9 @@ test-inside:
 	@$(MAKE) test-tools coverage
 
 .PHONY: test-tools
-test-tools:
+test-tools: # and of what measures; both are modules of their own
 	$(GO) -C tools test ./...
+	$(GO) -C bench test ./...
 
 .PHONY: coverage
 coverage:
@@ -66,7 +67,7 @@ check-fast: ## Format, vet and test on SQLite and memory alone: under five minut
 
 .PHONY: soak
 soak: $(BIN)/testenv ## Fuzz every parser (FUZZTIME=1m each) and run the long faults
-	@$(TESTENV) cc,postgres,redis,chromium -- $(MAKE) soak-inside
+	@$(TESTENV) cc,postgres,redis,chromium,strace -- $(MAKE) soak-inside
 
 .PHONY: soak-inside
 soak-inside:
@@ -79,9 +80,14 @@ soak-inside:
 	TEST_SOAK=1 $(GO) test -count 1 -timeout 2h -v $(DRIVING)
 
 .PHONY: bench
-bench: $(BIN)/testenv ## Measure: the parts with go test -bench, the product with bench/ where it is
+bench: $(BIN)/testenv ## Measure: the parts with go test -bench, the product from outside (ARGS="burst" and others: bench/doc.go)
+	@$(TESTENV) postgres,redis -- $(MAKE) bench-inside
+
+.PHONY: bench-inside
+bench-inside:
 	$(GO) test -run '^$$' -bench . -benchmem ./core/... ./modules/...
-	@if [ -d bench ] && ls bench/*.go >/dev/null 2>&1; then $(TESTENV) postgres,redis -- $(GO) run ./bench $(ARGS); fi
+	$(GO) -C bench build -o $(CURDIR)/$(BIN)/bench .
+	cd bench && exec $(CURDIR)/$(BIN)/bench $(ARGS)
 
 # ---- Checks
 
@@ -89,8 +95,10 @@ bench: $(BIN)/testenv ## Measure: the parts with go test -bench, the product wit
 check: ## Format, vet, lint, tidy, generated files, licences, renaming
 	@$(MAKE) check-format
 	$(GO) vet ./...
+	$(GO) -C bench vet ./...
 	@$(MAKE) lint
 	$(GO) mod tidy -diff
+	$(GO) -C bench mod tidy -diff
 	@$(MAKE) verify
 	@$(MAKE) check-rename
 
@@ -102,10 +110,12 @@ check-format:
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the Go files and order their imports
 	$(BIN)/golangci-lint fmt
+	cd bench && $(CURDIR)/$(BIN)/golangci-lint fmt
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Run golangci-lint (its first compilation takes minutes)
 	$(BIN)/golangci-lint run
+	cd bench && $(CURDIR)/$(BIN)/golangci-lint run
 
 # ---- Generated files
 
@@ -114,7 +124,7 @@ define GENERATED
 	$(call into,docs/reference/openapi.yaml,$(BIN)/gatehouse openapi)
 	$(call into,docs/reference/settings.md,$(BIN)/gatehouse reference settings)
 	$(call into,docs/reference/cli.md,$(BIN)/gatehouse reference cli)
-	$(call into,docs/reference/dependencies.md,$(GO) -C tools run ./licences -dir ..)
+	$(call into,docs/reference/dependencies.md,$(GO) -C tools run ./licences -dir .. -bench ../bench)
 endef
 
 # into FILE,COMMAND: the file changes only if the command succeeds.
@@ -139,6 +149,7 @@ rename: ## Give the project your own module path: make rename MODULE=example.com
 	@$(GO) -C tools run ./rename -dir .. -to "$(MODULE)"
 	$(GO) build ./...
 	$(GO) -C tools build -o /dev/null ./covergate
+	$(GO) -C bench build -o /dev/null .
 
 .PHONY: check-rename
 check-rename:

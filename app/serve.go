@@ -69,6 +69,7 @@ func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) err
 		defer stopWorker()
 	}
 	defer a.keepKeys(ctx)()
+	go newMemoryKeeper().run(running)
 	if ready != nil {
 		ready(at)
 	}

@@ -143,9 +143,6 @@ func (s *Stores) openLimiter(set *settings) error {
 
 func (s *Stores) close() {
 	s.Push.Close()
-	if s.keys != nil {
-		s.Passwords.Close()
-	}
 	if s.redis != nil {
 		s.redis.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ type closedLoad struct {
 	connections int
 	next        func(connection, n int) call
 	done, bad   atomic.Int64
+	refused     atomic.Int64 // 503: more than the server can do, which is an error where nobody expects it
 	first       atomic.Pointer[error]
 }
 
@@ -61,6 +63,8 @@ func (l *closedLoad) work(ctx context.Context, worker int) {
 			l.fail(err)
 			c.close()
 			c = nil
+		case status == http.StatusServiceUnavailable:
+			l.refused.Add(1)
 		case status < 200 || status > 299:
 			l.fail(fmt.Errorf("status %d", status))
 		default:

@@ -80,7 +80,7 @@ func (s *stage) loginAtSize(ctx context.Context, st *store) (out sample, err err
 	}
 	defer func() { err = errors.Join(err, srv.stop()) }()
 	out, err = s.measure(ctx, row{connections: 16}, srv, st, logIn(st.data, fresh))
-	if err == nil && out.Errors > 0 {
+	if err == nil && out.Errors+out.Refused > 0 {
 		err = errVoid
 	}
 	out.Hash = hash.CPU * 1000

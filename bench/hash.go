@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,7 +28,6 @@ func burnHashes(ctx context.Context) error {
 	settings := password.DefaultSettings()
 	settings.QueueDeadline = time.Minute
 	h := password.NewHasher(settings)
-	defer h.Close()
 	phc, err := h.Hash(ctx, secret.New(usersPassword))
 	if err != nil {
 		return err
@@ -65,11 +65,12 @@ func (s *stage) measureHash(ctx context.Context) (hashCost, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := startPinned(cmd, serverCore); err != nil {
+	if err := startPinned(cmd, s.cores); err != nil {
 		return c, err
 	}
-	if err := json.NewDecoder(out).Decode(&c); err != nil {
+	decoded := json.NewDecoder(out).Decode(&c)
+	if err := errors.Join(cmd.Wait(), decoded); err != nil {
 		return c, fmt.Errorf("measure the hash: %w", err)
 	}
-	return c, cmd.Wait()
+	return c, nil
 }

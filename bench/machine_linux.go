@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,14 +11,37 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// pinSelf keeps this process, and what it starts from now on, on one core.
-func pinSelf(core int) error {
-	var set unix.CPUSet
-	set.Set(core)
+// cores are those of the two sides. PostgreSQL and Redis take what they find.
+type cores struct {
+	server, loader unix.CPUSet
+}
+
+// findCores takes the first two cores that this process may use. Where there is only one, both sides share it.
+func findCores() (c cores, err error) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return c, fmt.Errorf("which cores there are: %w", err)
+	}
+	sides := []*unix.CPUSet{&c.server, &c.loader}
+	for core := 0; len(sides) > 0 && core < 8*int(unsafe.Sizeof(all)); core++ {
+		if all.IsSet(core) {
+			sides[0].Set(core)
+			sides = sides[1:]
+		}
+	}
+	if len(sides) > 0 {
+		c.loader = c.server
+	}
+	return c, nil
+}
+
+// pinSelf keeps this process, and what it starts from now on, on the loader's core.
+func pinSelf(c cores) error {
 	runtime.GOMAXPROCS(1)
 	for range 3 { // a thread that is made meanwhile has its maker's cores
 		tasks, err := filepath.Glob("/proc/self/task/*")
@@ -29,22 +53,21 @@ func pinSelf(core int) error {
 			if err != nil {
 				return err
 			}
-			if err := unix.SchedSetaffinity(id, &set); err != nil && err != unix.ESRCH {
-				return fmt.Errorf("pin to core %d: %w", core, err)
+			if err := unix.SchedSetaffinity(id, &c.loader); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("stay on one core: %w", err)
 			}
 		}
 	}
 	return nil
 }
 
-// startPinned starts a command on one core: a child has the cores of the thread that made it. That thread is not used again.
-func startPinned(cmd *exec.Cmd, core int) error {
+// startPinned starts a command on the server's core: a child has the cores of the thread that made it. That thread is not
+// used again.
+func startPinned(cmd *exec.Cmd, c cores) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked, so that the thread ends with the goroutine
-		var set unix.CPUSet
-		set.Set(core)
-		err := unix.SchedSetaffinity(0, &set)
+		err := unix.SchedSetaffinity(0, &c.server)
 		if err == nil {
 			err = cmd.Start()
 		}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,7 +30,7 @@ type options struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		stop()
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -53,7 +55,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	command, ok := commands[name]
 	if !ok {
-		return fmt.Errorf("no such command: %s", name)
+		return fmt.Errorf("no such command: %s (there are %s)", name, strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
 	}
 	o, err := readOptions(args)
 	if err != nil {
@@ -76,24 +78,44 @@ func readOptions(args []string) (options, error) {
 			return o, fmt.Errorf("USERS: %w", err)
 		}
 	}
+	flags.Usage = func() {
+		fmt.Fprintf(flags.Output(), "usage: bench [%s] [flags]\n", strings.Join(slices.Sorted(maps.Keys(commands)), "|"))
+		flags.PrintDefaults()
+	}
 	flags.StringVar(&o.root, "root", "..", "top folder of the repository")
 	flags.StringVar(&o.out, "out", "results", "folder for tables and JSON")
 	flags.IntVar(&o.users, "users", users, "users in the database (or the variable USERS); for growth the most")
-	flags.IntVar(&o.runs, "runs", 3, "runs of each row; best and median are shown")
+	flags.IntVar(&o.runs, "runs", 3, "runs of each row; best and median are shown; of a burst, tries")
 	flags.DurationVar(&o.duration, "time", 8*time.Second, "length of a run, 1s to 30s")
 	rows := flags.String("rows", ".", "rows to run, a regular expression over their names")
-	stores := flags.String("stores", "sqlite,postgres", "stores to run on")
+	stores := flags.String("stores", embedded+","+withServers, "stores to run on")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("flags alone follow the command, not %q", flags.Arg(0))
 	}
 	if o.users < minUsers || o.users > maxUsers || o.runs < 1 || o.duration < time.Second || o.duration > 30*time.Second {
 		return o, fmt.Errorf("users must be %d to %d, runs at least 1, time 1s to 30s", minUsers, maxUsers)
 	}
-	var err error
-	o.rows, err = regexp.Compile(*rows)
 	o.stores = strings.Split(*stores, ",")
-	return o, err
+	for _, name := range o.stores {
+		if name != embedded && name != withServers {
+			return o, fmt.Errorf("no such store: %s (there are %s and %s)", name, embedded, withServers)
+		}
+	}
+	var err error
+	if o.rows, err = regexp.Compile(*rows); err != nil {
+		return o, fmt.Errorf("rows: %w", err)
+	}
+	return o, nil
 }
+
+// The stores to run on.
+const (
+	embedded    = "sqlite"
+	withServers = "postgres"
+)
 
 // Bounds of the data: the burst needs a thousand users.
 const (

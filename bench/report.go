@@ -22,8 +22,13 @@ type circumstances struct {
 	LoadAverage string    `json:"load_average"` // at the end, our own load in it
 }
 
+var errNothing = errors.New("nothing was measured: -rows matches no row")
+
 // report prints a table and writes it, and the figures behind it as JSON, to the results.
 func (s *stage) report(name string, figures any, table [][]string) error {
+	if len(table) < 2 {
+		return errNothing
+	}
 	c := circumstances{
 		At: time.Now().UTC().Truncate(time.Second), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(),
 		Users: s.users, LoadAverage: loadAverage(),

@@ -101,6 +101,7 @@ type sample struct {
 	Idle     float64 `json:"rss_idle_mib"`
 	Peak     float64 `json:"rss_peak_mib"`
 	Errors   int64   `json:"errors"`
+	Refused  int64   `json:"refused"` // with 503
 	fault    string
 }
 
@@ -127,7 +128,7 @@ func (s *stage) measure(ctx context.Context, r row, srv *server, st *store, next
 	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / n }
 	out := sample{
 		Rate: float64(b.done-a.done) / b.at.Sub(a.at).Seconds(), CPU: each(b.server - a.server), Postgres: each(b.postgres - a.postgres),
-		Redis: each(b.redis - a.redis), Idle: idle, Errors: load.bad.Load(),
+		Redis: each(b.redis - a.redis), Idle: idle, Errors: load.bad.Load(), Refused: load.refused.Load(),
 	}
 	_, out.Peak = residentMiB(srv.pid())
 	if f := load.first.Load(); f != nil {

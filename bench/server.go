@@ -65,7 +65,7 @@ func (s *stage) start(ctx context.Context, srv *server) error {
 	srv.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
 	srv.cmd.Stdout, srv.cmd.Stderr = srv.log, srv.log
 	begun := time.Now()
-	if err := startPinned(srv.cmd, serverCore); err != nil {
+	if err := startPinned(srv.cmd, s.cores); err != nil {
 		return err
 	}
 	srv.done = make(chan struct{})

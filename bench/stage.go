@@ -7,17 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/gatehouse/gatehouse/internal/testenv"
-)
-
-// The cores of the two sides. PostgreSQL and Redis take what they find.
-const (
-	serverCore = 0
-	loaderCore = 1
 )
 
 // stage is what one call of the command works with.
@@ -26,6 +19,7 @@ type stage struct {
 	dir    string // temporary; holds the binary, data and logs
 	binary string
 	self   string // this program, for what runs as a process of its own
+	cores  cores
 	stores []*store
 }
 
@@ -51,32 +45,23 @@ func openStage(ctx context.Context, o options) (_ *stage, err error) {
 	if s.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
+	if s.cores, err = findCores(); err != nil {
+		return nil, err
+	}
 	if err = s.build(ctx); err != nil {
 		return nil, err
 	}
 	for _, name := range o.stores {
-		var st *store
-		switch name {
-		case "sqlite":
-			st = &store{name: "SQLite", settings: map[string]string{"data_dir": filepath.Join(s.dir, "sqlite")}}
-		case "postgres":
+		st := &store{name: "SQLite", settings: map[string]string{"data_dir": filepath.Join(s.dir, "sqlite")}}
+		if name == withServers {
 			st, err = startPostgres(ctx, s)
-		default:
-			err = fmt.Errorf("no such store: %s", name)
 		}
-		if st != nil {
-			s.stores = append(s.stores, st)
-		}
+		s.stores = append(s.stores, st)
 		if err != nil {
 			return nil, err
 		}
 	}
-	if runtime.NumCPU() > loaderCore { // only now, so that the stores are bound to no core
-		if err = pinSelf(loaderCore); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	return s, pinSelf(s.cores) // only now, so that the stores are bound to no core
 }
 
 // startPostgres gives the store even where it fails half-way, so that what runs is stopped.
@@ -85,10 +70,10 @@ func startPostgres(ctx context.Context, s *stage) (*store, error) {
 	st := &store{name: "PostgreSQL + Redis"}
 	var err error
 	if st.postgres, err = testenv.StartPostgres(ctx, testenv.PostgresOptions{Fsync: true}); err != nil {
-		return st, err
+		return st, fmt.Errorf("%w (install it, or measure with -stores %s alone)", err, embedded)
 	}
 	if st.redis, err = testenv.StartRedis(ctx, testenv.RedisOptions{}); err != nil {
-		return st, err
+		return st, fmt.Errorf("%w (install it, or measure with -stores %s alone)", err, embedded)
 	}
 	st.settings = map[string]string{"data_dir": filepath.Join(s.dir, "postgres"), "database.url": st.postgres.URL, "redis.url": st.redis.URL}
 	return st, nil

@@ -142,8 +142,8 @@ func (l *line) conclude(r row, bare []sample) {
 		rates = append(rates, x.Rate/bare[i].Rate)
 		cpus = append(cpus, x.CPU/bare[i].CPU)
 		beside = append(beside, x.CPU-x.Hash)
-		if x.Errors > 0 {
-			l.Void = fmt.Sprintf("%d errors, the first: %s", x.Errors, x.fault)
+		if x.Errors+x.Refused > 0 {
+			l.Void = fmt.Sprintf("%d refused, %d errors %s", x.Refused, x.Errors, x.fault)
 		}
 	}
 	if l.Open.Errors > 0 {

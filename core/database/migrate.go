@@ -114,7 +114,7 @@ func (db *DB) applyAll(ctx context.Context, m migrator, todo []migration) ([]App
 			return done, fmt.Errorf("migration %s of module %s failed and left nothing; the ones before it stay: %w", step.file, step.module, err)
 		}
 		took := time.Since(started)
-		db.options.Logger.InfoContext(ctx, "migration applied", "module", step.module, "file", step.file, "took", took)
+		db.options.Logger.InfoContext(ctx, "migration applied", "module", step.module, "file", step.file, "ms", float64(took.Microseconds())/1000)
 		done = append(done, Applied{Module: step.module, Number: step.number, Name: step.name, Took: took})
 	}
 	return done, nil

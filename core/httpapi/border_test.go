@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
@@ -514,4 +516,77 @@ func TestAnOperationWithoutAnAccessRuleDoesNotMount(t *testing.T) {
 	require.PanicsWithValue(t, "GET /x has no access rule", func() {
 		httpapi.Handle(rt, httpapi.Op{Method: "GET", Path: "/x", ID: "x"}, func(context.Context, struct{}) (many, error) { return many{}, nil })
 	})
+}
+
+// brokenLimiter is one whose store, or whose code, has a mistake.
+type brokenLimiter struct{ how string }
+
+func (l brokenLimiter) Allow(context.Context, ...ratelimit.Check) ([]ratelimit.Decision, error) {
+	switch l.how {
+	case "away":
+		return nil, errs.ErrUnavailable
+	case "mistaken":
+		return nil, errors.New("a limit of nothing")
+	case "panic":
+		panic("a limit of nothing")
+	default: // forgets to decide
+		return nil, nil
+	}
+}
+
+func (l brokenLimiter) Peek(ctx context.Context, checks ...ratelimit.Check) ([]ratelimit.Decision, error) {
+	return l.Allow(ctx, checks...)
+}
+
+func TestStatement29ErrorsNeverGrant(t *testing.T) {
+	t.Parallel()
+	for how, status := range map[string]int{"away": 503, "mistaken": 500, "panic": 500, "forgetful": 429} {
+		b := serve(t, func(d *httpapi.Dependencies) { d.Limiter = brokenLimiter{how} })
+		require.Equal(t, status, b.send("POST", "/notes", `{"title":"a"}`, "Authorization", "Bearer user").StatusCode, how)
+	}
+	b := serve(t, func(d *httpapi.Dependencies) {
+		d.Authenticator = fakeAuth{"nobody": {}, "stranger": {Account: account.NewID(), Role: "superuser"}}
+	})
+	for token, status := range map[string]int{"away": 503, "panic": 500, "nobody": 403, "stranger": 403} {
+		require.Equal(t, status, b.send("DELETE", "/notes/"+account.NewID().String(), "", "Authorization", "Bearer "+token).StatusCode, token)
+	}
+}
+
+func TestAnswersThatHoldATokenAreNotCompressed(t *testing.T) {
+	t.Parallel()
+	for holdsToken, want := range map[bool]string{true: "", false: "gzip"} {
+		rt := httpapi.NewRouter("x", "x", "1")
+		httpapi.Handle(rt, httpapi.Op{Method: "GET", Path: "/x", ID: "x", Tag: "x", Summary: "x", Description: "x", Access: authz.Public, HoldsToken: holdsToken},
+			func(context.Context, struct{}) (many, error) { return many{Text: strings.Repeat("token ", 1000)}, nil })
+		handler, err := rt.Serve(httpapi.Dependencies{Settings: &httpapi.Settings{}, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/x", http.NoBody)
+		r.Header.Set("Accept-Encoding", "gzip")
+		handler.ServeHTTP(w, r)
+		require.Equal(t, want, w.Header().Get("Content-Encoding"))
+	}
+}
+
+func TestHeadersHaveTheSizeThatTheSettingSays(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{4 << 10, 64 << 10} {
+		settings := &httpapi.Settings{MaxHeader: config.Size(most)}
+		srv := httpapi.NewServer(settings, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), slog.New(slog.DiscardHandler))
+		l, err := httpapi.Listen(t.Context(), "127.0.0.1:0", 10)
+		require.NoError(t, err)
+		go func() { _ = srv.Serve(l) }()
+		t.Cleanup(func() { _ = srv.Close() })
+		for size, want := range map[int]string{most: "204", most + 2: "431"} {
+			conn, err := net.Dial("tcp", l.Addr().String())
+			require.NoError(t, err)
+			const head, tail = "GET / HTTP/1.1\r\nHost: x\r\nX: ", "\r\n\r\n"
+			_, err = io.WriteString(conn, head+strings.Repeat("x", size-len(head)-len(tail))+tail)
+			require.NoError(t, err)
+			answer := make([]byte, len("HTTP/1.1 200"))
+			_, err = io.ReadFull(conn, answer)
+			require.NoError(t, err)
+			require.Equal(t, "HTTP/1.1 "+want, string(answer), size)
+			require.NoError(t, conn.Close())
+		}
+	}
 }

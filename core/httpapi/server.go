@@ -21,6 +21,9 @@ const (
 	writeTimeout  = 60 * time.Second
 )
 
+// headerSlop is what net/http reads beyond its MaxHeaderBytes before it answers 431.
+const headerSlop = 4 << 10
+
 // NewServer makes the public listener's server. logger gets what net/http has to say, at debug level.
 func NewServer(s *Settings, handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
@@ -29,7 +32,7 @@ func NewServer(s *Settings, handler http.Handler, logger *slog.Logger) *http.Ser
 		ReadTimeout:       bodyTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    int(s.MaxHeader),
+		MaxHeaderBytes:    max(1, int(s.MaxHeader)-headerSlop),
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" gets the answer of every other path that is not there

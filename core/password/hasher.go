@@ -11,27 +11,21 @@ import (
 )
 
 // Hasher hashes and verifies passwords with argon2id, a bounded number at a time. It is safe for concurrent use. Make one
-// per process, since its bound is the process's bound; when hashing has been quiet for ten seconds it has the memory of
-// the process collected and given back to the system.
+// per process, since its bound is the process's bound.
 type Hasher struct {
-	params  params
-	gate    *gate
-	decoy   string // a stored hash of the current costs that nothing matches
-	release *releaser
+	params params
+	gate   *gate
+	decoy  string // a stored hash of the current costs that nothing matches
 }
 
 // NewHasher makes a Hasher. The settings are expected to have passed their Check; tests may go below its floor.
 func NewHasher(s Settings) *Hasher {
 	return &Hasher{
-		params:  s.params(),
-		gate:    newGate(s.permits(), s.QueueDeadline, guessCost(s.params())),
-		decoy:   stored{s.params(), random(saltBytes), random(keyBytes)}.String(),
-		release: newReleaser(),
+		params: s.params(),
+		gate:   newGate(s.permits(), s.QueueDeadline, guessCost(s.params())),
+		decoy:  stored{s.params(), random(saltBytes), random(keyBytes)}.String(),
 	}
 }
-
-// Close stops the timer behind the release of memory. Hashing goes on working.
-func (h *Hasher) Close() { h.release.close() }
 
 // errRefused is returned by Hash for a password that Prepare refuses. Policy.Check has told the client before that.
 var errRefused = errors.New("password: not a password that can be stored")
@@ -89,12 +83,7 @@ func (h *Hasher) derive(ctx context.Context, s stored, prepared secret.String) (
 		return nil, err
 	}
 	start := time.Now()
-	defer func() {
-		h.gate.leave(time.Since(start))
-		if s.memory >= worthReleasingKiB {
-			h.release.used()
-		}
-	}()
+	defer func() { h.gate.leave(time.Since(start)) }()
 	return s.derive(prepared.Reveal()), nil
 }
 

@@ -126,6 +126,13 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 		e.vars = append(e.vars, ChromiumVariable+"="+path)
 		sayf(progress, "browser %s", path)
 	}
+	if slices.Contains(wanted, Strace) {
+		path := os.Getenv(StraceVariable)
+		if path == "" {
+			path, _ = findStrace() // ensure has seen to it
+		}
+		e.vars = append(e.vars, StraceVariable+"="+path)
+	}
 	sayf(progress, "ready in %s", time.Since(begin).Round(time.Millisecond))
 	return nil
 }

@@ -70,6 +70,9 @@ func findCompiler() (string, bool) {
 	return lookAny("gcc", "clang", "cc")
 }
 
+// findStrace gives the path of strace.
+func findStrace() (string, bool) { return lookAny("strace") }
+
 // findNode gives the path of Node.js.
 func findNode() (string, bool) { return lookAny("node", "nodejs") }
 

@@ -16,16 +16,18 @@ const (
 	PostgreSQL Need = "postgres"
 	RedisStore Need = "redis"
 	Browser    Need = "chromium"
-	Compiler   Need = "cc"   // a C compiler, for Go's race detector
-	Node       Need = "node" // Node.js
+	Strace     Need = "strace" // shows system calls
+	Compiler   Need = "cc"     // a C compiler, for Go's race detector
+	Node       Need = "node"   // Node.js
 )
 
-// Variables through which a test run learns where its servers and its browser are, and through which a person says that
-// others are to be used.
+// Variables through which a test run learns where its servers, its browser and strace are, and through which a person says
+// that others are to be used.
 const (
 	PostgresVariable = "TEST_POSTGRES_URL"
 	RedisVariable    = "TEST_REDIS_URL"
 	ChromiumVariable = "TEST_CHROMIUM"
+	StraceVariable   = "TEST_STRACE"
 )
 
 // need is what the package knows about one Need.
@@ -43,6 +45,7 @@ var needs = []need{
 	{PostgreSQL, "PostgreSQL", PostgresVariable, []string{"postgresql"}, true, plain(findPostgres)},
 	{RedisStore, "Redis", RedisVariable, []string{"redis-server"}, true, plain(findRedis)},
 	{Browser, "Chromium", ChromiumVariable, []string{"chromium"}, false, findBrowser},
+	{Strace, "strace", StraceVariable, []string{"strace"}, false, plain(findStrace)},
 	{Compiler, "a C compiler", "", []string{"gcc", "libc6-dev"}, false, plain(findCompiler)},
 	{Node, "Node.js", "", []string{"nodejs", "npm"}, false, plain(findNode)},
 }

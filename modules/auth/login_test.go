@@ -93,7 +93,6 @@ func TestLoginRenewsAHashWeakerThanTodays(t *testing.T) {
 		api := testkit.Serve(t, db)
 		u := api.User()
 		weak := password.NewHasher(password.Settings{Memory: 8 << 20, Time: 1, Parallel: 1, Permits: 1, QueueDeadline: time.Minute})
-		defer weak.Close()
 		hash, err := weak.Hash(t.Context(), secret.New(u.Password))
 		require.NoError(t, err)
 		change(t, api, `UPDATE users SET password_hash = ? WHERE id = ?`, hash, u.ID)

@@ -3,7 +3,6 @@ package contract_test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -207,33 +206,4 @@ func TestAccessIsWhatTheOperationSays(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestBothEnginesHaveTheSameSchema compares what the migrations say, table by table.
-func TestBothEnginesHaveTheSameSchema(t *testing.T) {
-	t.Parallel()
-	table := regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\n\)`)
-	index := regexp.MustCompile(`CREATE (UNIQUE )?INDEX (\w+) ON (\w+) \(([^)]*)\)`)
-	read := func(path string) []string {
-		raw, err := os.ReadFile(path)
-		require.NoError(t, err)
-		var found []string
-		for _, m := range table.FindAllStringSubmatch(string(raw), -1) {
-			for line := range strings.Lines(m[2]) {
-				words := strings.Fields(strings.Trim(line, " \n,"))
-				if len(words) > 1 && words[0] != "--" {
-					found = append(found, m[1]+"."+words[0]+" "+strings.Join(words[2:], " "))
-				}
-			}
-		}
-		for _, m := range index.FindAllStringSubmatch(string(raw), -1) {
-			found = append(found, m[1]+m[2]+" on "+m[3]+" ("+m[4]+")")
-		}
-		return found
-	}
-	for _, file := range []string{"modules/sessions/migrations/0001_sessions", "modules/users/migrations/0001_users", "modules/auth/migrations/0001_brute_force", "core/token/migrations/0001_keys"} {
-		sqlite := read(root + "/" + file + ".sqlite.sql")
-		require.NotEmpty(t, sqlite, file)
-		require.Equal(t, sqlite, read(root+"/"+file+".postgres.sql"), file)
-	}
 }

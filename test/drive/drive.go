@@ -43,6 +43,14 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
+// Often is how many times a heavy loop goes round: few in every run, many in the long set, which TEST_SOAK asks for.
+func Often(few, many int) int {
+	if os.Getenv("TEST_SOAK") != "" {
+		return many
+	}
+	return few
+}
+
 // Command prepares a command of the binary, with none of the caller's settings.
 func Command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()

@@ -26,14 +26,14 @@ func TestStatement13RotationsUnderLoadRefuseNoToken(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		rotating(t, often(1, 50), 1, "data_dir="+t.TempDir())
+		rotating(t, drive.Often(1, 50), 1, "data_dir="+t.TempDir())
 	})
 	if !hasPostgres() {
 		return
 	}
 	t.Run("two instances on postgres", func(t *testing.T) {
 		t.Parallel()
-		rotating(t, often(1, 50), 2, "data_dir="+t.TempDir(), "database.url="+testkit.Postgres(t).URL, "database.pool_min=1")
+		rotating(t, drive.Often(1, 50), 2, "data_dir="+t.TempDir(), "database.url="+testkit.Postgres(t).URL, "database.pool_min=1")
 	})
 }
 

@@ -1,7 +1,8 @@
-// Command licences lists the modules that the program and its tests are compiled from, and the data shipped with it, each
-// with the licence that its own files state. It fails for a licence that is not on the list below, and for none.
+// Command licences lists the modules that the program, its tests and its benchmark are compiled from, and the data shipped
+// with it, each with the licence that its own files state. It fails for a licence that is not on the list below, and for
+// none.
 //
-//	licences -dir . > docs/reference/dependencies.md
+//	licences -dir . -bench bench > docs/reference/dependencies.md
 package main
 
 import (
@@ -48,20 +49,29 @@ var reviewed = map[string][]string{
 type entry struct {
 	name, version string
 	licences      []string
-	binary        bool // compiled into the program, not into tests alone
+	part          string // what is compiled from it
 }
+
+// The parts, in the order in which they are listed. A module stands under the first that it is in.
+const (
+	program = "In the program"
+	tests   = "In tests alone"
+	bench   = "In the benchmark alone"
+	assets  = "Data and assets"
+)
 
 func main() {
 	dir := flag.String("dir", ".", "top folder of the module")
+	benchDir := flag.String("bench", "", "folder of the benchmark, a module of its own; none if empty")
 	flag.Parse()
-	if err := run(*dir, os.Stdout); err != nil {
+	if err := run(*dir, *benchDir, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "licences:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string, out io.Writer) error {
-	modules, err := compiled(dir)
+func run(dir, benchDir string, out io.Writer) error {
+	modules, err := compiled(dir, benchDir)
 	if err != nil {
 		return err
 	}
@@ -72,7 +82,7 @@ func run(dir string, out io.Writer) error {
 	if err := errors.Join(faults(modules), faults(data)); err != nil {
 		return err
 	}
-	return write(out, modules, data)
+	return write(out, append(modules, data...))
 }
 
 // goPackage is what we read of `go list -json`.
@@ -85,21 +95,24 @@ type goPackage struct {
 	}
 }
 
-// compiled lists the modules that packages come from: the program's, and those of all tests.
-func compiled(dir string) ([]entry, error) {
+// compiled lists the modules that packages come from: the program's, those of all tests, and the benchmark's.
+func compiled(dir, benchDir string) ([]entry, error) {
 	entries := map[string]entry{}
 	for _, part := range []struct {
-		binary bool
-		args   []string
-	}{{true, []string{"./cmd/..."}}, {false, []string{"-test", "./..."}}} {
-		packages, err := list(dir, part.args)
+		name, dir string
+		args      []string
+	}{{program, dir, []string{"./cmd/..."}}, {tests, dir, []string{"-test", "./..."}}, {bench, benchDir, []string{"-test", "./..."}}} {
+		if part.dir == "" {
+			continue
+		}
+		packages, err := list(part.dir, part.args)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range packages {
 			m := p.Module
-			if p.Standard || m == nil || m.Main {
-				continue
+			if p.Standard || m == nil || m.Main || m.Replace != nil && m.Replace.Version == "" {
+				continue // ours: the benchmark finds the program in the folder above it
 			}
 			if _, ok := entries[m.Path]; ok {
 				continue
@@ -112,7 +125,7 @@ func compiled(dir string) ([]entry, error) {
 			if err != nil {
 				return nil, err
 			}
-			entries[m.Path] = entry{m.Path, m.Version, found, part.binary}
+			entries[m.Path] = entry{m.Path, m.Version, found, part.name}
 		}
 	}
 	return sorted(entries), nil
@@ -163,7 +176,7 @@ func shipped(dir string) ([]entry, error) {
 			return nil, err
 		}
 		name := "third_party/" + filepath.Base(folder)
-		entries[name] = entry{name: name, licences: found, binary: true}
+		entries[name] = entry{name: name, licences: found, part: assets}
 	}
 	return sorted(entries), nil
 }
@@ -231,20 +244,20 @@ func faults(entries []entry) error {
 	return all
 }
 
-func write(out io.Writer, modules, data []entry) error {
+func write(out io.Writer, entries []entry) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Dependencies and their licences\n\nWritten by `make generate`. Allowed are %s, and SQLite's dedication to the public domain.\n", strings.Join(allowed, ", "))
-	section(&b, "In the program", modules, func(e entry) bool { return e.binary })
-	section(&b, "In tests alone", modules, func(e entry) bool { return !e.binary })
-	section(&b, "Data and assets", data, func(entry) bool { return true })
+	for _, part := range []string{program, tests, bench, assets} {
+		section(&b, part, entries)
+	}
 	_, err := out.Write(b.Bytes())
 	return err
 }
 
-func section(b *bytes.Buffer, title string, entries []entry, belongs func(entry) bool) {
-	fmt.Fprintf(b, "\n## %s\n\n| name | version | licence |\n|---|---|---|\n", title)
+func section(b *bytes.Buffer, part string, entries []entry) {
+	fmt.Fprintf(b, "\n## %s\n\n| name | version | licence |\n|---|---|---|\n", part)
 	for _, e := range entries {
-		if belongs(e) {
+		if e.part == part {
 			fmt.Fprintf(b, "| %s | %s | %s |\n", e.name, e.version, strings.Join(e.licences, ", "))
 		}
 	}

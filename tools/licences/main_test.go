@@ -36,16 +36,21 @@ func TestOnlyListedLicencesPass(t *testing.T) {
 	}
 }
 
-func TestTheListNamesProgramTestsAndData(t *testing.T) {
+func TestEveryEntryStandsUnderItsPart(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	err := write(&b, []entry{{"a/b", "v1", []string{"MIT"}, true}, {"c/d", "v2", []string{"ISC"}, false}}, []entry{{name: "third_party/x", licences: []string{"CC0-1.0"}}})
+	err := write(&b, []entry{
+		{"a/b", "v1", []string{"MIT"}, program}, {"c/d", "v2", []string{"ISC"}, tests}, {"e/f", "v3", []string{"MIT"}, bench},
+		{name: "third_party/x", licences: []string{"CC0-1.0"}, part: assets},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, rest, _ := strings.Cut(b.String(), "## In tests alone")
-	if !strings.Contains(program, "| a/b | v1 | MIT |") || !strings.Contains(rest, "| c/d | v2 | ISC |") || !strings.Contains(rest, "| third_party/x |  | CC0-1.0 |") {
-		t.Error(b.String())
+	parts := strings.Split(b.String(), "\n## ")
+	for i, line := range []string{"", "| a/b | v1 | MIT |", "| c/d | v2 | ISC |", "| e/f | v3 | MIT |", "| third_party/x |  | CC0-1.0 |"} {
+		if len(parts) != 5 || !strings.Contains(parts[i], line) {
+			t.Errorf("%q is not in part %d of %s", line, i, b.String())
+		}
 	}
 }
 
