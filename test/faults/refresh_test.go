@@ -69,7 +69,7 @@ func TestKillsDuringRefreshesLogNobodyOut(t *testing.T) {
 				require.NoError(t, json.Unmarshal(a.Body, &got))
 				clients = append(clients, &refresher{token: got.RefreshToken})
 			}
-			rounds := often(5, 200)
+			rounds := drive.Often(5, 200)
 			for range rounds {
 				var wg sync.WaitGroup
 				for _, c := range clients {
