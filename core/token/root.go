@@ -21,7 +21,7 @@ const (
 	PurposeRefreshDigest = "refresh digest"      // digests refresh tokens for the database
 	PurposeCursor        = "page cursor"         // authenticates cursors of lists
 	PurposeAccountDigest = "account digest"      // digests addresses that need not belong to an account, as in failed logins
-	PurposeMailedToken   = "mailed token digest" // digests tokens that went out by mail
+	PurposeMailedToken   = "mailed token"        // authenticates tokens that go out by mail
 )
 
 // rootLock makes instances that start at once agree on one root secret and on the first signing key.
