@@ -49,6 +49,9 @@ type operation struct {
 	statuses []int
 	document *huma.Operation
 	rt       *Router
+	// perform takes a JSON body that arrived by another way than the operation's own, such as a form, through the same checks
+	// to the same work.
+	perform func(ctx context.Context, raw []byte) error
 }
 
 // Handle mounts an operation: typed input in, one service call, typed output out. The input's fields come from the tags
@@ -67,6 +70,14 @@ func Handle[I, O any](rt *Router, op Op, fn func(context.Context, I) (O, error),
 	o.binder = newBinder(reflect.TypeFor[I](), rt.api.OpenAPI().Components.Schemas)
 	o.mustBindPath()
 	describe[I, O](rt, o)
+	if o.body != nil {
+		o.perform = func(ctx context.Context, raw []byte) error {
+			var in I
+			faults, readable := o.body.decode(raw, reflect.ValueOf(&in).Elem())
+			_, err := work(ctx, &in, faults, readable, fn, checks)
+			return err
+		}
+	}
 	rt.operations = append(rt.operations, o)
 	rt.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
 		rw := w.(*response)
@@ -120,16 +131,7 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	if err != nil {
 		return err
 	}
-	for _, check := range checks {
-		if !readable {
-			break // what was read is not worth a look
-		}
-		faults = appendNew(faults, func(report func(errs.Field)) { check(&in, report) })
-	}
-	if len(faults) > 0 {
-		return errs.Invalid(faults)
-	}
-	out, err := fn(r.Context(), in)
+	out, err := work(r.Context(), &in, faults, readable, fn, checks)
 	if err != nil {
 		return err
 	}
@@ -143,12 +145,24 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	return writeJSON(w, r, o.Status, out, o.HoldsToken)
 }
 
+// work refuses an input with all its faults, those that the checks find included, or does what the operation is for.
+func work[I, O any](ctx context.Context, in *I, faults []errs.Field, readable bool, fn func(context.Context, I) (O, error), checks []Check[I]) (out O, err error) {
+	for _, check := range checks {
+		if !readable {
+			break // what was read is not worth a look
+		}
+		faults = appendNew(faults, func(report func(errs.Field)) { check(in, report) })
+	}
+	if len(faults) > 0 {
+		return out, errs.Invalid(faults)
+	}
+	return fn(ctx, *in)
+}
+
 // admit is what comes before the input: the address limit, 401 and 403.
 func (o *operation) admit(w *response, r *http.Request) error {
-	if o.Limit != nil && o.rt.deps.Limiter != nil {
-		if err := o.limitAddress(w, r); err != nil {
-			return err
-		}
+	if err := o.limitAddress(w, r); err != nil {
+		return err
 	}
 	if o.Access.IsPublic() {
 		return nil
