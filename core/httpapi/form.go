@@ -52,8 +52,8 @@ const tokenMember = "token"
 // HandleForm mounts a page. It panics on a form that nobody could send, as all mounting does on a mistake in the program.
 func HandleForm(rt *Router, f Form) {
 	i := slices.IndexFunc(rt.operations, func(o *operation) bool { return o.ID == f.Operation })
-	if i < 0 || !rt.operations[i].Access.IsPublic() || rt.operations[i].perform == nil {
-		panic(fmt.Sprintf("the form %s is for %q, which is no public operation with a body", f.Path, f.Operation))
+	if i < 0 || !rt.operations[i].Access.IsPublic() || rt.operations[i].Closed != nil || rt.operations[i].perform == nil {
+		panic(fmt.Sprintf("the form %s is for %q, which is no operation with a body that is always public", f.Path, f.Operation))
 	}
 	p := &formPage{Form: f, operation: rt.operations[i], rt: rt}
 	rt.page("GET "+f.Path, p.show)

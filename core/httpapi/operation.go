@@ -23,6 +23,7 @@ type Op struct {
 	Description  string
 	Access       authz.Rule
 	Limit        *ratelimit.Limit // per client address
+	Closed       func() error     // if set, its error refuses everybody, where permissions are checked
 	Status       int              // of success: 200 unless set
 	Errors       []*errs.Error    // answers beyond those that follow from access, limit and input
 	MaxBody      int64            // bytes; http.max_body unless set
@@ -142,6 +143,10 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 		w.WriteHeader(o.Status)
 		return nil
 	}
+	if a, ok := any(out).(Accepting); ok && a.Accepted() {
+		w.WriteHeader(http.StatusAccepted)
+		return nil
+	}
 	return writeJSON(w, r, o.Status, out, o.HoldsToken)
 }
 
@@ -163,6 +168,11 @@ func work[I, O any](ctx context.Context, in *I, faults []errs.Field, readable bo
 func (o *operation) admit(w *response, r *http.Request) error {
 	if err := o.limitAddress(w, r); err != nil {
 		return err
+	}
+	if o.Closed != nil {
+		if err := o.Closed(); err != nil {
+			return err
+		}
 	}
 	if o.Access.IsPublic() {
 		return nil
