@@ -16,7 +16,10 @@ type row struct {
 	hashes  int // passwords hashed by each request
 	limits  bool
 	growing bool // adds users, so that every request needs a number of its own
-	next    func(d *data, fresh func() int) func(connection, n int) call
+	// spread has the open model take all sessions in turn: it does not wait for an answer before it sends the next request of
+	// a connection, and a session has one token at a time.
+	spread bool
+	next   func(d *data, fresh func() int) func(connection, n int) call
 }
 
 // allRows are in the order in which they are run.
@@ -26,6 +29,8 @@ var allRows = []row{
 	{name: "me-all", what: "GET /users/me, 64 connections, all users in turn", connections: 64, offered: 2000, next: meOfAll},
 	{name: "login", what: "POST /auth/login, 16 at once", connections: 16, hashes: 1, next: logIn},
 	{name: "login-limits", what: "the same with limits switched on", connections: 16, hashes: 1, limits: true, next: logIn},
+	{name: "refresh", what: "POST /auth/refresh, 16 at once, each carrying its own token forward", connections: 16, spread: true, next: refreshOfConnection},
+	{name: "refresh-all", what: "the same, all sessions in turn", connections: 16, next: refreshOfAll},
 	{name: "register", what: "POST /auth/register, 16 at once", connections: 16, hashes: 1, growing: true, next: register},
 }
 
@@ -51,6 +56,19 @@ func loginOf(user int) call {
 	return call{method: "POST", path: "/auth/login", body: fmt.Sprintf(`{"email":%q,"password":%q}`, emailOf(user), usersPassword)}
 }
 
+// refreshOfConnection finds the account in the memory; refreshOfAll reads it, as a refresh every 15 minutes does.
+func refreshOfConnection(d *data, _ func() int) func(int, int) call {
+	return func(connection, _ int) call { return refreshOf(d, connection) }
+}
+
+func refreshOfAll(d *data, fresh func() int) func(int, int) call {
+	return func(int, int) call { return refreshOf(d, fresh()) }
+}
+
+func refreshOf(d *data, session int) call {
+	return call{method: "POST", path: "/auth/refresh", body: fmt.Sprintf(`{"refresh_token":%q}`, d.useRefresh(session))}
+}
+
 func register(_ *data, fresh func() int) func(int, int) call {
 	return func(int, int) call { return registrationOf(fresh()) }
 }
@@ -66,7 +84,7 @@ func (r row) settings() map[string]string {
 	}
 	const beyond = "1000000/1m"
 	return map[string]string{
-		"ratelimit.register": beyond, "ratelimit.login": beyond, "ratelimit.register_conflict": beyond, "ratelimit.login_failure": beyond,
+		"ratelimit.register": beyond, "ratelimit.login": beyond, "ratelimit.refresh": beyond, "ratelimit.register_conflict": beyond, "ratelimit.login_failure": beyond,
 	}
 }
 

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gatehouse/gatehouse/app"
@@ -30,6 +30,10 @@ type data struct {
 	live   []account.SessionID // one session of each user
 	tokens []string
 	owners []int // the users of the tokens
+
+	refreshing sync.Mutex
+	successor  func(token.Refresh) token.Refresh
+	refresh    []token.Refresh // what the sessions of the first users are refreshed with next
 }
 
 func emailOf(user int) string { return fmt.Sprintf("user-%07d@example.com", user) }
@@ -63,7 +67,9 @@ func (st *store) fill(ctx context.Context, users int) error {
 	const batch = 500
 	for st.data.users < users {
 		n := min(batch, users-st.data.users)
-		if err := a.Stores.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return st.data.addTx(ctx, tx, n, hash) }); err != nil {
+		if err := a.Stores.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+			return st.data.addTx(ctx, tx, n, hash, a.Stores.RefreshTokens)
+		}); err != nil {
 			return fmt.Errorf("make users: %w", err)
 		}
 		st.data.users += n
@@ -73,20 +79,24 @@ func (st *store) fill(ctx context.Context, users int) error {
 			return err
 		}
 	}
+	st.data.successor = a.Stores.RefreshTokens.Successor
 	return st.data.issue(a.Stores.Tokens)
 }
 
 // addTx adds n users. A batch that is tried again begins where the first try did.
-func (d *data) addTx(ctx context.Context, tx *database.Tx, n int, hash string) error {
-	d.ids, d.live = d.ids[:d.users], d.live[:d.users]
+func (d *data) addTx(ctx context.Context, tx *database.Tx, n int, hash string, tokens *token.RefreshTokens) error {
+	d.ids, d.live, d.refresh = d.ids[:d.users], d.live[:d.users], d.refresh[:min(d.users, mostTokens)]
 	now := time.Now()
-	digest := sha256.Sum256([]byte("nobody's refresh token"))
 	var users, sessions []any
 	for i := range n {
 		user, id, session := d.users+i, account.NewID(), account.NewSessionID()
+		refresh := tokens.New(session)
 		d.ids, d.live = append(d.ids, id), append(d.live, session)
+		if user < mostTokens {
+			d.refresh = append(d.refresh, refresh)
+		}
 		users = append(users, id, emailOf(user), emailOf(user), true, hash, "Ada Lovelace", account.RoleUser, true, int64(1), now, now)
-		sessions = append(sessions, session, id, int64(1), digest[:], now, now, now.Add(24*time.Hour), now.Add(30*24*time.Hour), "bench", "127.0.0.1")
+		sessions = append(sessions, session, id, int64(refresh.Generation), refresh.Digest(), now, now, now.Add(24*time.Hour), now.Add(30*24*time.Hour), "bench", "127.0.0.1")
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO users (id, email, email_canonical, email_verified, password_hash, full_name, role, is_active, version, created_at, updated_at)
@@ -98,6 +108,19 @@ func (d *data) addTx(ctx context.Context, tx *database.Tx, n int, hash string) e
 		INSERT INTO sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)
 		VALUES `+rows(n, 10), sessions...)
 	return err
+}
+
+// useRefresh gives the token to refresh a session with, and has the one that the server will answer with follow it: it is
+// derived, so nobody has to read the answer.
+func (d *data) useRefresh(session int) string {
+	d.refreshing.Lock()
+	defer d.refreshing.Unlock()
+	if len(d.refresh) == 0 {
+		return "none" // the bare handler takes any
+	}
+	used := d.refresh[session%len(d.refresh)]
+	d.refresh[session%len(d.refresh)] = d.successor(used)
+	return used.Token()
 }
 
 // issue signs tokens for users that lie evenly over the table.

@@ -120,7 +120,11 @@ func (s *stage) benchOnce(ctx context.Context, r row, st *store, l *line, hash h
 	if st == nil { // the bare handler is offered what the others can take, too
 		rate = min(rate, 2000)
 	}
-	l.Open, err = openLoad(ctx, srv.addr, rate, s.duration, func(n int) call { return next(n%r.connections, n) })
+	senders := r.connections
+	if r.spread {
+		senders = max(1, len(d.refresh))
+	}
+	l.Open, err = openLoad(ctx, srv.addr, rate, s.duration, func(n int) call { return next(n%senders, n) })
 	return err
 }
 

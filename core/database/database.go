@@ -48,12 +48,14 @@ type Querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (int64, error)
 	Query(ctx context.Context, sql string, args ...any) (*Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) *Row
+	ExecRow(ctx context.Context, sql string, args ...any) *Row
 }
 
 // engine is what SQLite and PostgreSQL do each in its own way. SQL comes as written, arguments already converted.
 type engine interface {
 	exec(ctx context.Context, sql string, args []any) (int64, error)
 	query(ctx context.Context, sql string, args []any, single bool) (cursor, error)
+	change(ctx context.Context, sql string, args []any) (cursor, error)
 	begin(ctx context.Context) (engineTx, *refusal)
 	ping(ctx context.Context) error
 	stats() Stats
@@ -130,6 +132,26 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (*Rows, error)
 // QueryRow implements Querier.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) *Row {
 	return &Row{ctx: ctx, source: db, sql: sql, args: args}
+}
+
+// ExecRow implements Querier. Like Exec it commits by itself, and has when Scan returns.
+func (db *DB) ExecRow(ctx context.Context, sql string, args ...any) *Row {
+	return &Row{ctx: ctx, source: changes{db}, sql: sql, args: args, changes: true}
+}
+
+// changes is the source of rows that a statement outside a transaction has changed.
+type changes struct{ db *DB }
+
+func (c changes) query(ctx context.Context, sql string, args []any, _ bool) (*Rows, error) {
+	bound, err := c.db.prepare(ctx, sql, args)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := c.db.engine.change(ctx, sql, bound)
+	if err != nil {
+		return nil, err
+	}
+	return &Rows{cursor: changed, kind: c.db.kind}, nil
 }
 
 func (db *DB) query(ctx context.Context, sql string, args []any, single bool) (*Rows, error) {

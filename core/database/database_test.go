@@ -124,6 +124,41 @@ func TestRowsComeInOrderAndEnd(t *testing.T) {
 	})
 }
 
+// TestARowThatAStatementChangesIsCommitted: the row is there before the statement has ended, its commit is not.
+func TestARowThatAStatementChangesIsCommitted(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s store) {
+		var seen []Statement
+		db := s.withThings(t, func(_ *Settings, o *Options) {
+			o.Observe = func(_ context.Context, s Statement) { seen = append(seen, s) }
+		})
+		seen = nil
+		var n int
+		require.NoError(t, db.ExecRow(t.Context(), "UPDATE things SET size = size + 3 WHERE id = ? AND size = ? RETURNING size", firstThing, 0).Scan(&n))
+		require.Equal(t, 3, n)
+		require.Equal(t, []Statement{{SQL: "UPDATE things SET size = size + 3 WHERE id = ? AND size = ? RETURNING size", Args: []any{firstThing, 0}}}, seen)
+		require.ErrorIs(t, db.ExecRow(t.Context(), "UPDATE things SET size = 9 WHERE id = ? AND size = ? RETURNING size", firstThing, 0).Scan(&n), ErrNoRows)
+		other := s.open(t)
+		require.Equal(t, 3, size(t, other))
+
+		err := db.ExecRow(t.Context(), "INSERT INTO things (id, name) VALUES (?, ?) RETURNING size", account.NewID(), "first?;").Scan(&n)
+		constraint, ok := UniqueViolation(err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, "things_name_key", constraint)
+		require.Error(t, db.ExecRow(t.Context(), "UPDATE things SET size = 4 WHERE id = ? RETURNING name", firstThing).Scan(&n), "a name is no number")
+		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, _ *Tx) error {
+			require.ErrorIs(t, db.ExecRow(ctx, "UPDATE things SET size = 5 WHERE id = ? RETURNING size", firstThing).Scan(&n), errPoolInTx)
+			return nil
+		}))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, db.ExecRow(ctx, "UPDATE things SET size = 6 WHERE id = ? RETURNING size", firstThing).Scan(&n), errs.ErrUnavailable)
+		require.Zero(t, db.Stats().InUse)
+		_, err = db.Exec(t.Context(), grow, firstThing)
+		require.NoError(t, err, "the handle is free again")
+	})
+}
+
 func TestFinishedRowsHaveNoError(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, s store) {

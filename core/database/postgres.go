@@ -175,6 +175,11 @@ func (p *postgres) query(ctx context.Context, sql string, args []any, _ bool) (c
 	return cur, nil
 }
 
+// change is a query that commits at its end: outside a transaction PostgreSQL does so by itself.
+func (p *postgres) change(ctx context.Context, sql string, args []any) (cursor, error) {
+	return p.query(ctx, sql, args, true)
+}
+
 func (p *postgres) queryOn(ctx context.Context, c *pgx.Conn, sql string, args []any) (*pgCursor, *refusal) {
 	ctx, cancel := context.WithTimeout(ctx, p.statementTimeout)
 	rows, err := c.Query(ctx, p.texts.rebind(sql), args...)

@@ -35,12 +35,13 @@ func (r *Rows) Err() error { return r.cursor.err() }
 // Close gives the connection back. It may be called more than once.
 func (r *Rows) Close() { r.cursor.close() }
 
-// Row is the answer to QueryRow, which Scan asks for.
+// Row is the answer to QueryRow and ExecRow, which Scan asks for.
 type Row struct {
-	ctx    context.Context //nolint:containedctx // a Row is the call itself, put off until its Scan
-	source rowSource
-	sql    string
-	args   []any
+	ctx     context.Context //nolint:containedctx // a Row is the call itself, put off until its Scan
+	source  rowSource
+	sql     string
+	args    []any
+	changes bool // the statement commits when it ends, so it is taken to its end
 }
 
 type rowSource interface {
@@ -62,6 +63,9 @@ func (r *Row) Scan(dest ...any) error {
 	}
 	if err := rows.Scan(dest...); err != nil {
 		return err
+	}
+	if r.changes {
+		rows.Next() // gives no second row, and the commit's fault where there is one
 	}
 	rows.Close() // what fails while the statement ends, such as INSERT … RETURNING, shows only now
 	return rows.Err()

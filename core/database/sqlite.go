@@ -156,6 +156,23 @@ func (e *sqliteEngine) exec(ctx context.Context, sql string, args []any) (int64,
 	return n, nil
 }
 
+// change is a query on the write handle. The caller's leaving does not cut it short: whoever gave up half-way could not say
+// whether it happened.
+func (e *sqliteEngine) change(ctx context.Context, sql string, args []any) (cursor, error) {
+	c, r := e.handle(ctx)
+	if r != nil {
+		return nil, r.answer()
+	}
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.statementTimeout)
+	end := func() { cancel(); _ = c.Close() }
+	rows, err := c.QueryContext(deadline, sql, args...) //nolint:rowserrcheck // the cursor's
+	if err != nil {
+		end()
+		return nil, classifySQLite(err).answer()
+	}
+	return &sqlCursor{rows: rows, classify: classifySQLite, end: end}, nil
+}
+
 // enter waits for a reading handle to be free.
 func (e *sqliteEngine) enter(ctx context.Context) *refusal {
 	if err := ctx.Err(); err != nil {

@@ -140,6 +140,11 @@ func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) *Row {
 	return &Row{ctx: ctx, source: tx, sql: sql, args: args}
 }
 
+// ExecRow implements Querier.
+func (tx *Tx) ExecRow(ctx context.Context, sql string, args ...any) *Row {
+	return tx.QueryRow(ctx, sql, args...)
+}
+
 func (tx *Tx) query(ctx context.Context, sql string, args []any, _ bool) (*Rows, error) {
 	bound, err := tx.prepare(ctx, sql, args)
 	if err != nil {

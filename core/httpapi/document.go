@@ -107,8 +107,12 @@ func (o *operation) describeLimits() {
 		d += fmt.Sprintf("\n\nNeeds the permission `%s`.", o.Access.Permission())
 	}
 	if o.Limit != nil {
-		d += fmt.Sprintf("\n\nLimit: %d requests in %s from one address (`%s`).", o.Limit.Rate.Count, window(o.Limit.Rate), o.Limit.Name)
-		o.document.Extensions["x-ratelimit"] = map[string]any{"name": o.Limit.Name, "limit": o.Limit.Rate.Count, "window": int(o.Limit.Rate.Per / time.Second), "per": "address"}
+		whose, per := "from one address", "address"
+		if o.LimitKey != nil {
+			whose, per = "of one session, whose token is genuine, or else from one address", "session"
+		}
+		d += fmt.Sprintf("\n\nLimit: %d requests in %s %s (`%s`).", o.Limit.Rate.Count, window(o.Limit.Rate), whose, o.Limit.Name)
+		o.document.Extensions["x-ratelimit"] = map[string]any{"name": o.Limit.Name, "limit": o.Limit.Rate.Count, "window": int(o.Limit.Rate.Per / time.Second), "per": per}
 	}
 	o.document.Description = d
 }

@@ -119,7 +119,7 @@ func (p *formPage) failed(w http.ResponseWriter, r *http.Request, text FormText,
 // receive counts the request on the operation's limit and reads the form, strictly: what the page does not send, nobody
 // sends by mistake. An input that was left empty is one that is not there.
 func (p *formPage) receive(w *response, r *http.Request) (map[string]string, error) {
-	if err := p.operation.limitAddress(w, r); err != nil {
+	if err := p.operation.limit(w, r, ""); err != nil {
 		return nil, err
 	}
 	plan := bodyPlan{types: []string{"application/x-www-form-urlencoded"}, limit: p.operation.body.limit}

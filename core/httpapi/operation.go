@@ -22,14 +22,17 @@ type Op struct {
 	Summary      string
 	Description  string
 	Access       authz.Rule
-	Limit        *ratelimit.Limit // per client address
-	Closed       func() error     // if set, its error refuses everybody, where permissions are checked
-	Status       int              // of success: 200 unless set
-	Errors       []*errs.Error    // answers beyond those that follow from access, limit and input
-	MaxBody      int64            // bytes; http.max_body unless set
-	HoldsToken   bool             // the answer carries a credential and is never compressed
-	CacheControl string           // "no-store" unless set
-	StoreFree    bool             // touches no store, so it never answers 503
+	Limit        *ratelimit.Limit // per client address, unless LimitKey finds better
+	// LimitKey, if set, gives what the limit counts a genuine credential on in place of the address, and false for any other:
+	// the bearer token, or what a public operation's Credentialed input holds. The latter is counted once it was read.
+	LimitKey     func(ctx context.Context, credential string) (key string, genuine bool)
+	Closed       func() error  // if set, its error refuses everybody, where permissions are checked
+	Status       int           // of success: 200 unless set
+	Errors       []*errs.Error // answers beyond those that follow from access, limit and input
+	MaxBody      int64         // bytes; http.max_body unless set
+	HoldsToken   bool          // the answer carries a credential and is never compressed
+	CacheControl string        // "no-store" unless set
+	StoreFree    bool          // touches no store, so it never answers 503
 }
 
 // Check looks at an input for what a schema cannot say, and reports every fault that it finds. Places that the schema
@@ -61,6 +64,9 @@ type operation struct {
 // explains.
 func Handle[I, O any](rt *Router, op Op, fn func(context.Context, I) (O, error), checks ...Check[I]) {
 	rt.mustBeWhole(op)
+	if _, ok := any((*I)(nil)).(Credentialed); op.LimitKey != nil && (op.Limit == nil || op.Access.IsPublic() && !ok) {
+		panic(fmt.Sprintf("%s %s has a key for its limit, and no limit or no credential", op.Method, op.Path))
+	}
 	if op.Status == 0 {
 		op.Status = http.StatusOK
 		if reflect.TypeFor[O]() == reflect.TypeFor[NoContent]() {
@@ -129,6 +135,11 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	}
 	var in I
 	faults, readable, err := o.read(w, r, reflect.ValueOf(&in).Elem())
+	if o.limitsLate() {
+		if err := o.limit(w, r, any(&in).(Credentialed).Credential()); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -166,29 +177,32 @@ func work[I, O any](ctx context.Context, in *I, faults []errs.Field, readable bo
 
 // admit is what comes before the input: the address limit, 401 and 403.
 func (o *operation) admit(w *response, r *http.Request) error {
-	if err := o.limitAddress(w, r); err != nil {
-		return err
+	var token string
+	var err error
+	if !o.Access.IsPublic() {
+		token, err = bearer(r.Header)
 	}
-	if o.Closed != nil {
-		if err := o.Closed(); err != nil {
+	if !o.limitsLate() {
+		if err := o.limit(w, r, token); err != nil {
 			return err
 		}
 	}
-	if o.Access.IsPublic() {
-		return nil
-	}
-	token, err := bearer(r.Header)
 	if err != nil {
 		return err
 	}
-	p, err := o.rt.deps.Authenticator.Authenticate(r.Context(), token)
-	if err != nil {
-		return err
+	if !o.Access.IsPublic() {
+		p, err := o.rt.deps.Authenticator.Authenticate(r.Context(), token)
+		if err != nil {
+			return err
+		}
+		if !o.Access.Allows(p) {
+			return errs.ErrAuthorization
+		}
+		w.request.principal = p
 	}
-	if !o.Access.Allows(p) {
-		return errs.ErrAuthorization
+	if o.Closed != nil {
+		return o.Closed()
 	}
-	w.request.principal = p
 	return nil
 }
 

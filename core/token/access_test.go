@@ -220,6 +220,35 @@ func TestExpiryHoldsAtEveryUseOfACachedToken(t *testing.T) {
 	require.ErrorIs(t, err, errNotYet)
 }
 
+// TestATokensSessionIsKnownAfterItsTime: a genuine token is told from a forged one whether or not it is still good.
+func TestATokensSessionIsKnownAfterItsTime(t *testing.T) {
+	t.Parallel()
+	for _, cached := range []bool{true, false} {
+		a, clk := memoryAccess(t, ES256)
+		claims := someClaims()
+		token, err := a.Issue(claims)
+		require.NoError(t, err)
+		if cached {
+			_, err = a.Verify(t.Context(), token)
+			require.NoError(t, err)
+		}
+		clk.Advance(24 * time.Hour)
+		session, ok := a.SessionOf(t.Context(), token)
+		require.True(t, ok)
+		require.Equal(t, claims.Session, session)
+		_, err = a.Verify(t.Context(), token)
+		require.ErrorIs(t, err, ErrInvalid, "and it is no better for it")
+		signature := strings.LastIndexByte(token, '.') + 1
+		for name, forged := range map[string]string{
+			"nothing": "", "garbage": "x", "too long": strings.Repeat("A", MaxAccessLength+1), "no signature": token[:signature],
+			"another's signature": token[:signature] + strings.Repeat("A", len(token)-signature),
+		} {
+			_, ok := a.SessionOf(t.Context(), forged)
+			require.False(t, ok, name)
+		}
+	}
+}
+
 func TestACachedTokenDiesWithItsKey(t *testing.T) {
 	t.Parallel()
 	a, clk := memoryAccess(t, ES256)

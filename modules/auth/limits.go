@@ -9,6 +9,7 @@ import (
 // limits are the settings under "ratelimit" that belong to this module.
 type limits struct {
 	register, login, forgot, reset, verify, resend *ratelimit.Limit // per client address
+	refresh, logout                                *ratelimit.Limit // per session
 	conflicts, failures, forgotAccount             *ratelimit.Limit
 }
 
@@ -16,6 +17,8 @@ func declareLimits(l *ratelimit.Limits) limits {
 	return limits{
 		register:      l.Declare("register", ratelimit.PerMinute(5), "registrations from one address"),
 		login:         l.Declare("login", ratelimit.PerMinute(10), "logins from one address"),
+		refresh:       l.Declare("refresh", ratelimit.PerMinute(20), "refreshes of one session; of one address where the token is not ours"),
+		logout:        l.Declare("logout", ratelimit.PerMinute(20), "logouts of one session; of one address where the token is not ours"),
 		forgot:        l.Declare("forgot", ratelimit.PerMinute(3), "requests for a new password from one address"),
 		forgotAccount: l.Declare("forgot_account", ratelimit.PerMinute(3), "requests for a new password of one account, whether it exists or not"),
 		reset:         l.Declare("reset", ratelimit.PerMinute(3), "new passwords set with mailed links from one address"),

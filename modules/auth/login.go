@@ -20,7 +20,7 @@ type Login struct {
 	Client   sessions.Client
 }
 
-// Tokens are what a login gives.
+// Tokens are what a login or a refresh gives.
 type Tokens struct {
 	Access  string
 	Refresh secret.String
@@ -43,7 +43,7 @@ func (s *Service) LogIn(ctx context.Context, in Login) (Tokens, error) {
 		s.giveUp(ctx, attempt, err)
 		return Tokens{}, err
 	}
-	return s.tokensFor(cred, started)
+	return s.tokensFor(cred.ID, cred.Role, started.ID, started.RefreshToken)
 }
 
 // answer decides about a counted attempt.
@@ -102,10 +102,10 @@ func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash
 	return started, err
 }
 
-// tokensFor gives the session's first pair. The role in the token is for those who read it: no decision of ours depends on it.
-func (s *Service) tokensFor(cred users.Credentials, started sessions.Started) (Tokens, error) {
-	access, err := s.deps.Tokens.Issue(token.Claims{Account: cred.ID, Session: started.ID, Roles: []account.Role{cred.Role}})
-	return Tokens{Access: access, Refresh: started.RefreshToken}, err
+// tokensFor gives a session's pair. The role in the token is for those who read it: no decision of ours depends on it.
+func (s *Service) tokensFor(id account.ID, role account.Role, session account.SessionID, refresh secret.String) (Tokens, error) {
+	access, err := s.deps.Tokens.Issue(token.Claims{Account: id, Session: session, Roles: []account.Role{role}})
+	return Tokens{Access: access, Refresh: refresh}, err
 }
 
 // Authenticate implements httpapi.Authenticator: the token says who, the stores say whether that still holds.

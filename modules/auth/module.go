@@ -1,6 +1,7 @@
-// Package auth owns the ways in: registering, signing in, setting a new password and verifying an address with a mailed
-// link, and the check of every access token. It asks users for accounts and sessions for sessions, and keeps what slows
-// down guessing. It never stores a password or a token: those that are mailed follow from the row of what was mailed.
+// Package auth owns the ways in and out: registering, signing in, refreshing, logging out, setting a new password and
+// verifying an address with a mailed link, and the check of every access token. It asks users for accounts and sessions for
+// sessions, and keeps what slows down guessing. It never stores a password or a token: those that are mailed follow from
+// the row of what was mailed.
 package auth
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
+	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 	"github.com/gatehouse/gatehouse/modules/users"
@@ -39,27 +41,31 @@ type Accounts interface {
 type Sessions interface {
 	Start(ctx context.Context, tx *database.Tx, id account.ID, c sessions.Client) (sessions.Started, error)
 	Live(ctx context.Context, id account.SessionID) (account.ID, error)
+	Refresh(ctx context.Context, text secret.String, c sessions.Client) (sessions.Refreshed, error)
+	EndTx(ctx context.Context, tx *database.Tx, owner account.ID, id account.SessionID, why sessions.Reason) (bool, error)
 	EndAllTx(ctx context.Context, tx *database.Tx, owner account.ID, why sessions.Reason, except ...account.SessionID) (int, error)
 }
 
 // Deps are what the module stands on. Pointers may be empty until the stores are open.
 type Deps struct {
-	DB           *database.DB
-	Accounts     Accounts
-	Sessions     Sessions
-	Passwords    *password.Hasher
-	Tokens       *token.Access
-	MailedTokens *token.MailedTokens
-	PublicKeys   func() (body []byte, etag string)
-	Root         *token.Root
-	Jobs         *job.Queue
-	Mails        *mail.Catalogue
-	Mail         *mail.Sender
-	LinkTo       func(path string) string // URL at which people reach a path of this service
-	Limits       *ratelimit.Limits
-	Limiter      ratelimit.Limiter
-	Clock        clock.Clock
-	Logger       *slog.Logger
+	DB        *database.DB
+	Accounts  Accounts
+	Sessions  Sessions
+	Passwords *password.Hasher
+	Tokens    *token.Access
+	// RefreshTokens tells a genuine refresh token from a forged one.
+	RefreshTokens *token.RefreshTokens
+	MailedTokens  *token.MailedTokens
+	PublicKeys    func() (body []byte, etag string)
+	Root          *token.Root
+	Jobs          *job.Queue
+	Mails         *mail.Catalogue
+	Mail          *mail.Sender
+	LinkTo        func(path string) string // URL at which people reach a path of this service
+	Limits        *ratelimit.Limits
+	Limiter       ratelimit.Limiter
+	Clock         clock.Clock
+	Logger        *slog.Logger
 }
 
 //go:embed migrations

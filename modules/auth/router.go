@@ -30,6 +30,18 @@ func (s *Service) routes(r *httpapi.Router) {
 	}, s.logIn, checkLogin)
 	s.recoveryRoutes(r)
 	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/auth/refresh", ID: "refresh", Tag: tag, Access: authz.Public,
+		Limit: s.limits.refresh, LimitKey: s.sessionOfRefresh, Errors: []*errs.Error{sessions.ErrRefreshToken}, HoldsToken: true,
+		Summary:     "Refresh the tokens",
+		Description: "Gives both tokens anew and extends the idle life of the session. A refresh token works once. Each further use within 10 seconds of the first (a setting) gets the same successor again, as long as that is unused itself, so that a lost answer or two requests at once log nobody out. Any other use of a used token ends the session.",
+	}, s.refresh)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/auth/logout", ID: "logout", Tag: tag, Access: authz.SignedIn,
+		Limit: s.limits.logout, LimitKey: s.sessionOfAccess,
+		Summary:     "Log out",
+		Description: "Ends the session of the access token: its refresh token dies, and its access tokens are refused. No body is needed; `{\"all\": true}` ends all sessions of the user.",
+	}, s.logOut)
+	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodGet, Path: "/.well-known/jwks.json", ID: "getKeys", Tag: tag, Access: authz.Public,
 		CacheControl: "public, max-age=300", StoreFree: true,
 		Summary:     "Get the signing keys",
@@ -79,8 +91,7 @@ func (s *Service) registrationClosed() error {
 }
 
 func (s *Service) logIn(ctx context.Context, in httpapi.Body[loginRequest]) (tokenResponse, error) {
-	client := sessions.Client{UserAgent: httpapi.UserAgent(ctx), Addr: httpapi.ClientAddr(ctx)}
-	t, err := s.LogIn(ctx, Login{Email: in.Body.email, Password: in.Body.Password, Client: client})
+	t, err := s.LogIn(ctx, Login{Email: in.Body.email, Password: in.Body.Password, Client: client(ctx)})
 	return s.toResponse(t), err
 }
 
@@ -89,8 +100,7 @@ func (s *Service) forgotPassword(ctx context.Context, in httpapi.Body[emailReque
 }
 
 func (s *Service) resetPassword(ctx context.Context, in httpapi.Body[resetRequest]) (httpapi.NoContent, error) {
-	client := sessions.Client{UserAgent: httpapi.UserAgent(ctx), Addr: httpapi.ClientAddr(ctx)}
-	return httpapi.NoContent{}, s.ResetPassword(ctx, Reset{Token: in.Body.Token, NewPassword: in.Body.NewPassword, Client: client})
+	return httpapi.NoContent{}, s.ResetPassword(ctx, Reset{Token: in.Body.Token, NewPassword: in.Body.NewPassword, Client: client(ctx)})
 }
 
 func (s *Service) verifyEmail(ctx context.Context, in httpapi.Body[tokenRequest]) (httpapi.NoContent, error) {
@@ -101,7 +111,20 @@ func (s *Service) resendVerification(ctx context.Context, in httpapi.Body[emailR
 	return httpapi.NoContent{}, s.ResendVerification(ctx, in.Body.email)
 }
 
+func (s *Service) refresh(ctx context.Context, in refreshInput) (tokenResponse, error) {
+	t, err := s.Refresh(ctx, in.Body.RefreshToken, client(ctx))
+	return s.toResponse(t), err
+}
+
+func (s *Service) logOut(ctx context.Context, in httpapi.Body[*logoutRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.LogOut(ctx, httpapi.Principal(ctx), in.Body != nil && in.Body.All)
+}
+
 func (s *Service) getKeys(context.Context, struct{}) (keySet, error) {
 	body, tag := s.deps.PublicKeys()
 	return keySet{raw: body, tag: tag}, nil
+}
+
+func client(ctx context.Context) sessions.Client {
+	return sessions.Client{UserAgent: httpapi.UserAgent(ctx), Addr: httpapi.ClientAddr(ctx)}
 }

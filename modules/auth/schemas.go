@@ -104,6 +104,22 @@ func reportMissing(token secret.String, report func(errs.Field)) {
 	}
 }
 
+// refreshInput counts by its token: see httpapi.Credentialed.
+type refreshInput struct {
+	Body refreshRequest
+}
+
+// Credential implements httpapi.Credentialed.
+func (in refreshInput) Credential() string { return in.Body.RefreshToken.Reveal() }
+
+type refreshRequest struct {
+	RefreshToken secret.String `json:"refresh_token" format:"password" writeOnly:"true" doc:"the refresh token that was given last; a text that is none of ours is an unknown token" example:"gtr_AZDTxF5veoucDR4vOktcbQ"`
+}
+
+type logoutRequest struct {
+	All bool `json:"all,omitempty" doc:"whether all sessions of the user end" example:"true"`
+}
+
 type tokenResponse struct {
 	AccessToken  string `json:"access_token" doc:"JWT (RFC 9068) to send as Authorization: Bearer" example:"eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl"`
 	RefreshToken string `json:"refresh_token" doc:"opaque token that works once, to get the next pair with" example:"gtr_AZDTxF5veoucDR4vOktcbQ"`

@@ -74,9 +74,9 @@ func TestAllowedDomainsAreComparedInTheirCanonicalForm(t *testing.T) {
 func TestALinkKeepsWhatItsPageHasAlready(t *testing.T) {
 	t.Parallel()
 	for page, want := range map[string]string{
-		"https://example.com/reset":          "https://example.com/reset?token=gtm_x",
-		"https://example.com/?page=reset":    "https://example.com/?page=reset&token=gtm_x",
-		"http://127.0.0.1:8080/api/reset?":   "http://127.0.0.1:8080/api/reset?token=gtm_x",
+		"https://example.com/reset":        "https://example.com/reset?token=gtm_x",
+		"https://example.com/?page=reset":  "https://example.com/?page=reset&token=gtm_x",
+		"http://127.0.0.1:8080/api/reset?": "http://127.0.0.1:8080/api/reset?token=gtm_x",
 	} {
 		require.Equal(t, want, link{page: page}.with("gtm_x"))
 	}

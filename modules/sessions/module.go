@@ -1,8 +1,9 @@
 // Package sessions owns sessions and their refresh tokens. A session is one row: it is started with a login, lives while
 // it is used and at most for its absolute life, and every access token depends on it. The row is the truth; what is
-// remembered of it is as old as core/push allows.
+// remembered of it is as old as core/push allows. A refresh token works once: its use gives the next one, and a second use
+// of it, beyond a short leeway, ends the session. Why a session ended is kept, and shown to its owner for 30 days.
 //
-// It knows accounts only by their id, and nothing of passwords or HTTP.
+// It knows accounts only by their id, and nothing of passwords.
 package sessions
 
 import (
@@ -20,9 +21,13 @@ import (
 
 // Settings are the settings under "auth.session".
 type Settings struct {
-	Idle     time.Duration `conf:"idle" default:"24h" doc:"life of a session that is not used"`
-	Absolute time.Duration `conf:"absolute" default:"30d" doc:"life of a session however much it is used"`
+	Idle        time.Duration `conf:"idle" default:"24h" doc:"life of a session that is not used"`
+	Absolute    time.Duration `conf:"absolute" default:"30d" doc:"life of a session however much it is used"`
+	ReuseLeeway time.Duration `conf:"reuse_leeway" default:"10s" doc:"how long after a refresh token's first use each further use of it gives the same successor again; any later one ends the session; 0s is strict"`
 }
+
+// longestLeeway bounds how long a stolen token that was just used passes for a lost answer.
+const longestLeeway = time.Minute
 
 // SettingsPath puts the settings beside those of the auth module, where people look for them.
 func (*Settings) SettingsPath() string { return "auth.session" }
@@ -34,6 +39,9 @@ func (s *Settings) Check(report func(field, fault string)) {
 	}
 	if s.Absolute < s.Idle {
 		report("absolute", "must be at least as long as idle")
+	}
+	if s.ReuseLeeway < 0 || s.ReuseLeeway > longestLeeway {
+		report("reuse_leeway", "must be 0s to 1m")
 	}
 }
 
@@ -53,10 +61,10 @@ func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}}
 	s.states = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedStates}, s.loadState)
 	s.changed = push.Follow(d.Push, "sessions", s.states, account.ParseSessionID)
-	return s, module.Module{Name: "sessions", Settings: s.settings, Migrations: migrations}
+	return s, module.Module{Name: "sessions", Settings: s.settings, Migrations: migrations, Routes: s.routes}
 }
 
-// Service starts sessions and says whether they live.
+// Service starts, refreshes, lists and ends sessions, and says whether they live.
 type Service struct {
 	deps     Deps
 	settings *Settings

@@ -13,7 +13,10 @@ func TestLivesThatNoSessionCanHaveAreReported(t *testing.T) {
 		settings Settings
 		faults   []string
 	}{
-		"the defaults":            {Settings{Idle: 24 * time.Hour, Absolute: 720 * time.Hour}, nil},
+		"the defaults":            {Settings{Idle: 24 * time.Hour, Absolute: 720 * time.Hour, ReuseLeeway: 10 * time.Second}, nil},
+		"strict":                  {Settings{Idle: 24 * time.Hour, Absolute: 720 * time.Hour}, nil},
+		"leeway below zero":       {Settings{Idle: time.Hour, Absolute: time.Hour, ReuseLeeway: -1}, []string{"reuse_leeway"}},
+		"leeway too long":         {Settings{Idle: time.Hour, Absolute: time.Hour, ReuseLeeway: time.Minute + 1}, []string{"reuse_leeway"}},
 		"idle too short":          {Settings{Idle: time.Second, Absolute: time.Hour}, []string{"idle"}},
 		"absolute before idle":    {Settings{Idle: time.Hour, Absolute: time.Minute}, []string{"absolute"}},
 		"nothing can be as short": {Settings{}, []string{"idle"}},

@@ -25,8 +25,12 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		clk := clock.NewFake(time.Now())
 		api := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("http.max_body", "4KiB"), testkit.WithClock(clk))
 		u := api.User()
-		other := api.User()
-		mailed := mailedTokens(t, api, other)
+		owner := api.User()
+		mailed := mailedTokens(t, api, owner)
+		leaving, other := u, u
+		api.LogIn(&leaving)
+		api.LogIn(&other)
+		sid := sessionOf(t, api.As(other))
 		for _, c := range []struct {
 			name   string
 			as     *testkit.API
@@ -60,6 +64,23 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			{"resend, invalid", api, "POST", "/auth/verify-email/resend", "{}", 400},
 			{"resend, large", api, "POST", "/auth/verify-email/resend", strings.Repeat(" ", 5<<10), 413},
 			{"resend, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/verify-email/resend", "{}", 415},
+			{"refresh", api, "POST", "/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}, 200},
+			{"refresh, invalid", api, "POST", "/auth/refresh", "{}", 400},
+			{"refresh, unknown", api, "POST", "/auth/refresh", map[string]string{"refresh_token": "x"}, 401},
+			{"refresh, large", api, "POST", "/auth/refresh", strings.Repeat(" ", 5<<10), 413},
+			{"refresh, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/refresh", "{}", 415},
+			{"logout, invalid", api.As(leaving), "POST", "/auth/logout", "[]", 400},
+			{"logout, large", api.As(leaving), "POST", "/auth/logout", strings.Repeat(" ", 5<<10), 413},
+			{"logout, not JSON", api.As(leaving).WithHeader("Content-Type", "text/plain"), "POST", "/auth/logout", "{}", 415},
+			{"logout", api.As(leaving), "POST", "/auth/logout", nil, 204},
+			{"logout, ended", api.As(leaving), "POST", "/auth/logout", nil, 401},
+			{"sessions", api.As(u), "GET", "/users/me/sessions", nil, 200},
+			{"sessions, invalid", api.As(u), "GET", "/users/me/sessions?ended=1", nil, 400},
+			{"sessions, anonymous", api, "GET", "/users/me/sessions", nil, 401},
+			{"end session", api.As(u), "DELETE", "/users/me/sessions/" + sid, nil, 204},
+			{"end session, again", api.As(u), "DELETE", "/users/me/sessions/" + sid, nil, 404},
+			{"end session, invalid", api.As(u), "DELETE", "/users/me/sessions/x", nil, 400},
+			{"end session, anonymous", api, "DELETE", "/users/me/sessions/" + sid, nil, 401},
 			{"me", api.As(u), "GET", "/users/me", nil, 200},
 			{"me, unknown parameter", api.As(u), "GET", "/users/me?fields=id", nil, 400},
 			{"me, anonymous", api, "GET", "/users/me", nil, 401},
@@ -80,7 +101,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		strict := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("auth.registration.enabled", "false"), testkit.WithSetting("auth.login.require_verified_email", "true"))
 		strict.Post("/auth/register", registration("closed@example.com")).Problem(http.StatusForbidden, "AUTHORIZATION_ERROR")
 		strict.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}).Problem(http.StatusForbidden, "AUTHORIZATION_ERROR")
-		for _, path := range []string{"/auth/register", "/auth/login", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/verify-email/resend"} {
+		for _, path := range []string{"/auth/register", "/auth/login", "/auth/refresh", "/auth/logout", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/verify-email/resend"} {
 			require.Eventually(t, func() bool { return limited.Post(path, "{}").StatusCode == http.StatusTooManyRequests }, time.Minute, time.Millisecond)
 		}
 		api.App.Stores.DB.Close()
@@ -92,7 +113,11 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			api.Post("/auth/reset-password", map[string]string{"token": mailed["/reset-password"], "new_password": "Analytical-Engine-1843"}),
 			api.Post("/auth/verify-email", map[string]string{"token": mailed["/verify-email"]}),
 			api.Post("/auth/verify-email/resend", map[string]string{"email": u.Email}),
+			api.Post("/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}),
+			api.As(u).Post("/auth/logout", nil),
 			api.As(u).Get("/users/me"),
+			api.As(u).Get("/users/me/sessions"),
+			api.As(u).Delete("/users/me/sessions/"+sid, nil),
 		} {
 			c.Problem(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")
 			require.Equal(t, "1", c.Header.Get("Retry-After"))
@@ -133,5 +158,24 @@ func lastToken(t *testing.T, api *testkit.API, u testkit.User, page string) stri
 		}
 	}
 	require.Fail(t, "no mail leads to "+page)
+	return ""
+}
+
+// sessionOf gives the id of the client's own session.
+func sessionOf(t *testing.T, api *testkit.API) string {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			ID      string `json:"id"`
+			Current bool   `json:"current"`
+		} `json:"items"`
+	}
+	api.Get("/users/me/sessions").Status(http.StatusOK).JSON(&list)
+	for _, s := range list.Items {
+		if s.Current {
+			return s.ID
+		}
+	}
+	t.Fatal("no session is the current one")
 	return ""
 }

@@ -115,10 +115,22 @@ func TestAnswersMatchTheDocument(t *testing.T) {
 		}
 	}
 	send("POST", "/auth/login", "", `{"email":"`+u.Email+`","password":"`+u.Password+`"}`)
+	send("POST", "/auth/refresh", "", `{"refresh_token":"`+u.RefreshToken+`"}`)
+	for _, body := range []string{`{"refresh_token":"x"}`, `{}`, `[]`} {
+		send("POST", "/auth/refresh", "", body)
+	}
+	other := u
+	api.LogIn(&other)
+	send("DELETE", "/users/me/sessions/"+sessionOf(t, api.As(other)), u.AccessToken, "")
+	send("DELETE", "/users/me/sessions/"+account.NewSessionID().String(), u.AccessToken, "")
 	for _, token := range []string{u.AccessToken, "", "x"} {
 		send("GET", "/users/me", token, "")
 		send("GET", "/users/me?x=1", token, "")
+		send("GET", "/users/me/sessions", token, "")
+		send("GET", "/users/me/sessions?ended=true", token, "")
+		send("POST", "/auth/logout", token, `[]`)
 	}
+	send("POST", "/auth/logout", u.AccessToken, `{"all":true}`)
 	send("GET", "/.well-known/jwks.json", "", "")
 }
 
@@ -189,6 +201,8 @@ func TestAccessIsWhatTheOperationSays(t *testing.T) {
 		_, err := api.App.Stores.DB.Exec(t.Context(), `UPDATE users SET is_active = ? WHERE id = ?`, false, disabled.ID)
 		require.NoError(t, err)
 		for _, op := range api.App.Router.Operations() {
+			api.LogIn(&user) // logging out is one of the operations
+			api.LogIn(&admin)
 			for who, as := range map[string]*testkit.API{
 				"nobody": api, "garbage": api.WithToken("garbage"), "disabled": api.As(disabled), "user": api.As(user), "admin": api.As(admin),
 			} {

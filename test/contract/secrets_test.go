@@ -27,11 +27,14 @@ func TestSecretsNeverShow(t *testing.T) {
 			`{"email":"` + u.Email + `","password":"` + marker,
 			`{"email":"` + u.Email + `","password":["` + marker + `"]}`,
 			`{"email":"` + marker + `","password":"` + marker + `","full_name":"` + marker + "\\u0000" + `"}`,
+			`{"refresh_token":"` + marker + `"}`,
+			`{"refresh_token":"gtr_` + marker + `","all":"` + marker + `"}`,
+			`{"refresh_token":"` + u.RefreshToken + `","x":"` + u.AccessToken + `"}`,
 			`"` + marker + `"`,
 			marker,
 			strings.Repeat(marker, 1<<17),
 		} {
-			for _, path := range []string{"/auth/login", "/auth/register", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/verify-email/resend", "/users/me", "/nothing"} {
+			for _, path := range []string{"/auth/login", "/auth/register", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/verify-email/resend", "/auth/refresh", "/auth/logout", "/users/me", "/nothing"} {
 				keep(api.Post(path, body))
 				keep(api.WithHeader("Content-Type", "text/plain").Post(path, body))
 			}
@@ -58,13 +61,23 @@ func TestSecretsNeverShow(t *testing.T) {
 		keep(api.Get("/users/me?limit=" + marker))
 		keep(api.WithToken(u.AccessToken + marker).Get("/users/me"))
 		keep(api.As(u).Get("/users/me").Status(http.StatusOK))
+		keep(api.As(u).Get("/users/me/sessions").Status(http.StatusOK))
+		used := u
+		api.LogIn(&used)
+		var next struct {
+			RefreshToken string `json:"refresh_token"`
+		}
+		api.Post("/auth/refresh", map[string]string{"refresh_token": used.RefreshToken}).Status(http.StatusOK).JSON(&next)
+		api.Post("/auth/refresh", map[string]string{"refresh_token": next.RefreshToken}).Status(http.StatusOK)
+		keep(api.Post("/auth/refresh", map[string]string{"refresh_token": used.RefreshToken})) // the session's end
 		var hash string
 		require.NoError(t, api.App.Stores.DB.QueryRow(t.Context(), `SELECT password_hash FROM users WHERE id = ?`, u.ID).Scan(&hash))
 		api.App.Stores.DB.Close()
 		keep(api.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}))
+		keep(api.Post("/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}).Status(http.StatusServiceUnavailable))
 		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String()} {
 			for what, secret := range map[string]string{
-				"the marker": marker, "a password": u.Password, "an access token": u.AccessToken, "a refresh token": u.RefreshToken, "a hash": hash, "argon2": "argon2", "a mailed token": "gtm_",
+				"the marker": marker, "a password": u.Password, "an access token": u.AccessToken, "a refresh token": u.RefreshToken, "a used refresh token": used.RefreshToken, "its successor": next.RefreshToken, "a hash": hash, "argon2": "argon2", "a mailed token": "gtm_",
 			} {
 				require.NotContains(t, text, secret, "%s in %s", what, place)
 			}

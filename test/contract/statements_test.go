@@ -3,6 +3,7 @@ package contract_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -51,12 +52,26 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 	run  func()
 } {
 	t.Helper()
+	owner, ended, out, allOut := u, u, u, u
+	for _, session := range []*testkit.User{&owner, &ended, &out, &allOut} {
+		api.LogIn(session)
+	}
+	sid := sessionOf(t, api.As(ended))
+	refresh := func(token string, status int) (next string) {
+		var got struct {
+			RefreshToken string `json:"refresh_token"`
+		}
+		require.NoError(t, json.Unmarshal(api.Post("/auth/refresh", map[string]string{"refresh_token": token}).Status(status).Body, &got))
+		return got.RefreshToken
+	}
+	var next string
 	return []struct {
 		name string
 		run  func()
 	}{
 		{"register", func() { api.Post("/auth/register", registration("flow@example.com")).Status(201) }},
 		{"register, known", func() { api.Post("/auth/register", registration("flow@example.com")).Status(409) }},
+		{"auth.mail, of a registration", api.WorkJobs},
 		{"login", func() { api.LogIn(&u) }},
 		{"login, wrong", func() { api.Post("/auth/login", map[string]string{"email": u.Email, "password": "x"}).Status(400) }},
 		{"login, unknown", func() {
@@ -74,6 +89,17 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		}},
 		{"getMe, cold", func() { clk.Advance(push.LongTTL); api.As(u).Get("/users/me").Status(200) }},
 		{"getMe, warm", func() { api.As(u).Get("/users/me").Status(200) }},
+		{"refresh, cold", func() { clk.Advance(2 * time.Second); next = refresh(u.RefreshToken, 200) }},
+		{"refresh, warm", func() { refresh(next, 200) }},
+		{"refresh, again", func() { refresh(next, 200) }},
+		{"refresh, reuse", func() { clk.Advance(time.Minute); refresh(next, 401) }},
+		{"refresh, unknown", func() { refresh("gtr_forged", 401) }},
+		{"getMe, cold again", func() { api.As(owner).Get("/users/me").Status(200) }},
+		{"listMySessions", func() { api.As(owner).Get("/users/me/sessions").Status(200) }},
+		{"listMySessions, ended", func() { api.As(owner).Get("/users/me/sessions?ended=true").Status(200) }},
+		{"endMySession", func() { api.As(owner).Delete("/users/me/sessions/"+sid, nil).Status(204) }},
+		{"logout", func() { api.As(out).Post("/auth/logout", nil).Status(204) }},
+		{"logout, all", func() { api.As(allOut).Post("/auth/logout", `{"all":true}`).Status(204) }},
 		{"getKeys", func() { api.Get("/.well-known/jwks.json").Status(200) }},
 		{"resetPassword", func() {
 			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, u, "/reset-password"), "new_password": testkit.Password}).Status(204)
@@ -90,10 +116,10 @@ func TestEachOperationRunsTheStatementsThatWeKnow(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		noted, clk := &statements{}, clock.NewFake(time.Now())
 		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk))...)
-		u := api.User()
+		all := flows(t, api, clk, api.User())
 		noted.take()
 		var b strings.Builder
-		for _, f := range flows(t, api, clk, u) {
+		for _, f := range all {
 			f.run()
 			ran := noted.take()
 			fmt.Fprintf(&b, "%s: %d\n", f.name, len(ran))
@@ -121,10 +147,10 @@ func TestNoStatementScansATable(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		noted, clk := &statements{}, clock.NewFake(time.Now())
 		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk))...)
-		u := api.User()
+		all := flows(t, api, clk, api.User())
 		fill(t, api.App.Stores.DB)
 		noted.take()
-		for _, f := range flows(t, api, clk, u) {
+		for _, f := range all {
 			f.run()
 		}
 		for range 64 { // so that pruning has its turn
@@ -220,6 +246,6 @@ func wideLimits() []testkit.Option {
 	return []testkit.Option{
 		testkit.WithLimits(), testkit.WithSetting("ratelimit.register", "100000/1m"), testkit.WithSetting("ratelimit.login", "100000/1m"),
 		testkit.WithSetting("ratelimit.login_failure", "100000/15m"),
-		testkit.WithSetting("ratelimit.forgot", "100000/1m"), testkit.WithSetting("ratelimit.forgot_account", "100000/1m"),
+		testkit.WithSetting("ratelimit.forgot", "100000/1m"), testkit.WithSetting("ratelimit.forgot_account", "100000/1m"), testkit.WithSetting("ratelimit.refresh", "100000/1m"),
 	}
 }
