@@ -89,7 +89,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		}},
 		{"getMe, cold", func() { clk.Advance(push.LongTTL); api.As(u).Get("/users/me").Status(200) }},
 		{"getMe, warm", func() { api.As(u).Get("/users/me").Status(200) }},
-		{"refresh, cold", func() { clk.Advance(2 * time.Second); next = refresh(u.RefreshToken, 200) }},
+		{"refresh, cold", func() { clk.Advance(push.LongTTL); next = refresh(u.RefreshToken, 200) }},
 		{"refresh, warm", func() { refresh(next, 200) }},
 		{"refresh, again", func() { refresh(next, 200) }},
 		{"refresh, reuse", func() { clk.Advance(time.Minute); refresh(next, 401) }},
