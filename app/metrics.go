@@ -1,10 +1,6 @@
 package app
 
-import (
-	"errors"
-
-	"github.com/gatehouse/gatehouse/core/telemetry"
-)
+import "errors"
 
 // instrument shows the stores' numbers at /metrics.
 func (a *App) instrument() error {
@@ -26,20 +22,29 @@ func (a *App) instrument() error {
 	if s.synced != nil {
 		gauge("clock.offset", "s", "How far the database's clock, which is followed, is ahead of this machine's.", func() float64 { return s.synced.Offset().Seconds() })
 	}
-	for _, c := range s.Push.Channels() {
-		all = append(all, a.telemetry.Gauge("push.alive", "1", "1 while the channel that tells instances of changes is proven alive.",
-			func() float64 { return flag(c.Alive()) }, telemetry.Label{Name: "channel", Value: c.Name}))
-	}
 	if len(s.Push.Channels()) > 0 {
-		total("push.sent", "{message}", "Messages about changes that a server took.", func() float64 { return float64(s.Push.Stats().Sent) })
-		total("push.received", "{message}", "Messages about changes on other instances.", func() float64 { return float64(s.Push.Stats().Received) })
-		total("push.dropped", "{message}", "Messages about changes that nobody took in time, or that could not be read.", func() float64 { return float64(s.Push.Stats().Dropped) })
+		all = append(all, a.instrumentPush())
 	}
 	if s.failover != nil {
 		gauge("ratelimit.degraded", "1", "1 while limits count in this process alone because Redis is away.", func() float64 { return flag(s.failover.Degraded()) })
 		total("ratelimit.degraded_checks", "{check}", "Limits that were checked without Redis.", func() float64 { return float64(s.failover.DegradedTotal()) })
 	}
 	return errors.Join(all...)
+}
+
+func (a *App) instrumentPush() error {
+	bus, t := a.Stores.Push, a.telemetry
+	alive := map[string]func() float64{}
+	for _, c := range bus.Channels() {
+		alive[c.Name] = func() float64 { return flag(c.Alive()) }
+	}
+	return errors.Join(
+		t.GaugeBy("push.alive", "1", "1 while the channel that tells instances of changes is proven alive.", "channel", alive),
+		t.CounterFunc("push.sent", "{message}", "Messages about changes that a server took.", func() float64 { return float64(bus.Stats().Sent) }),
+		t.CounterFunc("push.received", "{message}", "Messages about changes on other instances.", func() float64 { return float64(bus.Stats().Received) }),
+		t.CounterFunc("push.dropped", "{message}", "Messages about changes that nobody took in time, or that could not be read.",
+			func() float64 { return float64(bus.Stats().Dropped) }),
+	)
 }
 
 // flag is a truth as a number.

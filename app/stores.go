@@ -128,7 +128,7 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 	if err := s.openLimiter(set); err != nil {
 		return err
 	}
-	s.Push.Open(push.Options{DB: s.DB, Redis: s.redis, Logger: s.Logger, Clock: s.synced})
+	s.Push.Open(push.Options{DB: s.DB, Redis: s.redis, Logger: s.Logger, Clock: s.synced}) //nolint:contextcheck // it works until Close, not until the stores are open
 	return nil
 }
 

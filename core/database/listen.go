@@ -45,7 +45,7 @@ func (db *DB) Listen(ctx context.Context, channel string, told func(payload stri
 	}
 	l := &Listener{conn: conn, channel: channel}
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
-		l.Close()
+		l.Close() //nolint:contextcheck // ctx may have ended, and a farewell has its own deadline
 		return nil, l.fault(err)
 	}
 	return l, nil

@@ -174,7 +174,6 @@ func (b *Bus) settle() {
 		f.setTTL(ttl)
 		f.clear()
 	}
-	clear(b.peers)
 	close(b.changed)
 	b.changed = make(chan struct{})
 }

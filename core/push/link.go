@@ -135,7 +135,7 @@ func (l *link) down(ctx context.Context, err error) bool {
 	}
 	b.settle()
 	if was && ctx.Err() == nil {
-		b.logger.Warn("a channel to the other instances is lost, remembering for a second at most", "channel", l.name, "cause", err)
+		b.logger.WarnContext(ctx, "a channel to the other instances is lost, remembering for a second at most", "channel", l.name, "cause", err)
 	}
 	return proved
 }

@@ -31,7 +31,7 @@ func (p *postgres) follow(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:contextcheck // ctx may have ended, and a farewell has its own deadline
 	l.up()
 	if err := p.first(ctx, conn, l); err != nil {
 		return err

@@ -126,16 +126,25 @@ func knownMethod(method string) string {
 }
 
 // Gauge shows what read gives at each scrape. name has dots, "database.pool.in_use"; unit is a UCUM unit or a word in
-// braces, "s", "By", "{connection}", or "1". read must be quick and safe for concurrent use. One name may be given several
-// times, with other labels.
-func (t *Telemetry) Gauge(name, unit, doc string, read func() float64, labels ...Label) error {
+// braces, "s", "By", "{connection}", or "1". read must be quick and safe for concurrent use.
+func (t *Telemetry) Gauge(name, unit, doc string, read func() float64) error {
 	_, err := t.metrics.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(doc),
-		metric.WithFloat64Callback(observe(read, labels...)))
+		metric.WithFloat64Callback(observe(read)))
 	return err
 }
 
-// Label tells the numbers of one name apart. Its value comes from code, never from input.
-type Label struct{ Name, Value string }
+// GaugeBy shows several numbers under one name, told apart by the label, whose values come from code and never from input.
+// Otherwise as Gauge.
+func (t *Telemetry) GaugeBy(name, unit, doc, label string, read map[string]func() float64) error {
+	_, err := t.metrics.meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(doc),
+		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			for value, number := range read {
+				o.Observe(number(), metric.WithAttributes(attribute.String(label, value)))
+			}
+			return nil
+		}))
+	return err
+}
 
 // CounterFunc shows a total that only grows, kept elsewhere and given by read at each scrape; otherwise as Gauge.
 func (t *Telemetry) CounterFunc(name, unit, doc string, read func() float64) error {
@@ -168,14 +177,9 @@ func (t *Telemetry) CounterBy(name, unit, doc string, labels ...string) (add fun
 	}, nil
 }
 
-func observe(read func() float64, labels ...Label) metric.Float64Callback {
-	set := make([]attribute.KeyValue, len(labels))
-	for i, l := range labels {
-		set[i] = attribute.String(l.Name, l.Value)
-	}
-	with := metric.WithAttributeSet(attribute.NewSet(set...))
+func observe(read func() float64) metric.Float64Callback {
 	return func(_ context.Context, o metric.Float64Observer) error {
-		o.Observe(read(), with)
+		o.Observe(read())
 		return nil
 	}
 }

@@ -101,3 +101,14 @@ func BenchmarkRecordRequestParallel(b *testing.B) {
 		}
 	})
 }
+
+func TestLabelsTellGaugesOfOneNameApart(t *testing.T) {
+	t.Parallel()
+	tel, _ := open(t, "json", nil)
+	require.NoError(t, tel.GaugeBy("push.alive", "1", "alive", "channel", map[string]func() float64{
+		"postgres": func() float64 { return 1 }, "redis": func() float64 { return 0 },
+	}))
+	got := scrape(t, tel)
+	require.Contains(t, got, `push_alive_ratio{channel="postgres"} 1`)
+	require.Contains(t, got, `push_alive_ratio{channel="redis"} 0`)
+}
