@@ -154,7 +154,21 @@ func (a *App) Load(src config.Source) (*config.Values, error) {
 
 // CheckSafety returns ErrUnsafe, with everything that the environment forbids, or nil.
 func (a *App) CheckSafety() error {
-	return a.settings.checkSafety(a.Stores.Limits.Enabled(), a.values.Exposed())
+	return a.settings.checkSafety(a.unsafe())
+}
+
+// unsafe lists what the environment forbids, core's settings and the modules', each with what to do about it.
+func (a *App) unsafe() []string {
+	faults := a.settings.unsafe(a.Stores.Limits.Enabled(), a.values.Exposed())
+	if !a.settings.production() {
+		return faults
+	}
+	for _, p := range a.Parts() {
+		if c, ok := p.Into.(config.ProductionChecker); ok {
+			c.CheckProduction(func(field, fault string) { faults = append(faults, p.Path+"."+field+" "+fault) })
+		}
+	}
+	return faults
 }
 
 // OpenDatabase starts the log and connects to the database; its schema may still have to be brought up.

@@ -78,7 +78,7 @@ func (e *examination) safety() {
 		where = "from " + f + ", the environment and defaults"
 	}
 	e.ok("settings", fmt.Sprintf("%d read, %s", len(e.app.values.All()), where))
-	faults := e.settings.unsafe(e.app.Stores.Limits.Enabled(), e.app.values.Exposed())
+	faults := e.app.unsafe()
 	for _, f := range faults {
 		message, advice, _ := strings.Cut(f, ": ")
 		if !strings.Contains(message, " ") { // a setting's name, not a sentence

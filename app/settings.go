@@ -71,9 +71,8 @@ func (s *settings) masterKey() secret.String {
 // ErrUnsafe is a combination of settings that the environment forbids.
 var ErrUnsafe = errors.New("refusing to start")
 
-// checkSafety refuses what the environment forbids, all of it at once, and says what to do.
-func (s *settings) checkSafety(limitsOn bool, exposed []config.Exposed) error {
-	faults := s.unsafe(limitsOn, exposed)
+// checkSafety refuses what the environment forbids, all of it at once.
+func (s *settings) checkSafety(faults []string) error {
 	if len(faults) == 0 {
 		return nil
 	}

@@ -17,7 +17,8 @@ func Standard(s *Stores) ([]module.Module, error) {
 	userService, userModule := users.New(users.Deps{DB: s.DB, Push: s.Push, Clock: s.Clock})
 	authService, authModule := auth.New(auth.Deps{
 		DB: s.DB, Accounts: userService, Sessions: sessionService, Passwords: s.Passwords, Tokens: s.Tokens, PublicKeys: s.PublicKeys,
-		Root: s.Root, RefreshTokens: s.RefreshTokens, Limits: s.Limits, Limiter: s.Limiter, Clock: s.Clock, Logger: s.Logger,
+		RefreshTokens: s.RefreshTokens, MailedTokens: s.MailedTokens, Root: s.Root, Limits: s.Limits, Limiter: s.Limiter,
+		Jobs: s.Jobs, Mails: s.Mails, Mail: s.Mail, LinkTo: s.LinkTo, Clock: s.Clock, Logger: s.Logger,
 	})
 	s.Authenticator, s.Accounts = authService, authService
 	return []module.Module{sessionModule, userModule, authModule}, nil

@@ -30,6 +30,7 @@ type Stores struct {
 	Root          *token.Root
 	Tokens        *token.Access
 	RefreshTokens *token.RefreshTokens
+	MailedTokens  *token.MailedTokens
 	Mails         *mail.Catalogue // modules declare theirs while they are built
 	Mail          *mail.Sender
 	Jobs          *job.Queue
@@ -46,6 +47,7 @@ type Stores struct {
 	redis    *cache.Redis
 	keys     *token.Keys
 	synced   *clock.Synced // nil where the clock follows no other
+	linkTo   func(path string) string
 }
 
 // Accounts is what the command line makes accounts with.
@@ -60,7 +62,7 @@ func newStores(clk clock.Clock) *Stores {
 	limiter := &lateLimiter{}
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, Jobs: &job.Queue{}, Push: &push.Bus{},
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Jobs: &job.Queue{}, Push: &push.Bus{},
 		Mails: mail.NewCatalogue(), Mail: &mail.Sender{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
@@ -68,6 +70,9 @@ func newStores(clk clock.Clock) *Stores {
 
 // PublicKeys gives the JWK Set of the signing keys and its ETag.
 func (s *Stores) PublicKeys() (body []byte, etag string) { return s.keys.JWKS() }
+
+// LinkTo gives the URL at which people reach a path of this service, such as for a link in a mail.
+func (s *Stores) LinkTo(path string) string { return s.linkTo(path) }
 
 // lateLimiter is a Limiter that is chosen when the stores open.
 type lateLimiter struct{ ratelimit.Limiter }
@@ -102,6 +107,7 @@ func (s *Stores) syncClock(ctx context.Context) error {
 
 // openRest opens what needs the schema, and what needs nothing.
 func (s *Stores) openRest(ctx context.Context, set *settings) error {
+	s.linkTo = set.http.LinkTo
 	*s.Passwords = *password.NewHasher(set.password)
 	root, err := token.OpenRoot(ctx, s.DB, set.masterKey(), s.Clock)
 	if err != nil {
@@ -109,6 +115,7 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 	}
 	*s.Root = *root
 	*s.RefreshTokens = *token.NewRefreshTokens(root)
+	*s.MailedTokens = *token.NewMailedTokens(root)
 	if s.keys, err = token.OpenKeys(ctx, s.DB, root, set.token.Policy(), s.Clock); err != nil {
 		return err
 	}

@@ -36,6 +36,12 @@ type Checker interface {
 	Check(report func(field, fault string))
 }
 
+// ProductionChecker is a settings struct of which production refuses some of what Check lets pass. CheckProduction reports
+// it as Check does; Load does not call it, since starting is what is refused.
+type ProductionChecker interface {
+	CheckProduction(report func(field, fault string))
+}
+
 // Dynamic is a part whose names are known only at run time, such as one setting per rate limit. Setting gives the text in
 // force, which before Load is the default.
 type Dynamic interface {

@@ -212,6 +212,9 @@ func (o *operation) finishDescription(schemas huma.Registry, out reflect.Type) {
 	if out.Implements(reflect.TypeFor[ETagged]()) {
 		o.describeTag(op)
 	}
+	if out.Implements(reflect.TypeFor[Accepting]()) {
+		op.Responses[strconv.Itoa(http.StatusAccepted)] = &huma.Response{Description: http.StatusText(http.StatusAccepted)}
+	}
 	for key, r := range op.Responses {
 		status, _ := strconv.Atoi(key)
 		o.describeHeaders(status, r)

@@ -26,6 +26,7 @@ type Op struct {
 	// LimitKey, if set, gives what the limit counts a genuine credential on in place of the address, and false for any other:
 	// the bearer token, or what a public operation's Credentialed input holds. The latter is counted once it was read.
 	LimitKey     func(ctx context.Context, credential string) (key string, genuine bool)
+	Closed       func() error  // if set, its error refuses everybody, where permissions are checked
 	Status       int           // of success: 200 unless set
 	Errors       []*errs.Error // answers beyond those that follow from access, limit and input
 	MaxBody      int64         // bytes; http.max_body unless set
@@ -52,6 +53,9 @@ type operation struct {
 	statuses []int
 	document *huma.Operation
 	rt       *Router
+	// perform takes a JSON body that arrived by another way than the operation's own, such as a form, through the same checks
+	// to the same work.
+	perform func(ctx context.Context, raw []byte) error
 }
 
 // Handle mounts an operation: typed input in, one service call, typed output out. The input's fields come from the tags
@@ -73,6 +77,14 @@ func Handle[I, O any](rt *Router, op Op, fn func(context.Context, I) (O, error),
 	o.binder = newBinder(reflect.TypeFor[I](), rt.api.OpenAPI().Components.Schemas)
 	o.mustBindPath()
 	describe[I, O](rt, o)
+	if o.body != nil {
+		o.perform = func(ctx context.Context, raw []byte) error {
+			var in I
+			faults, readable := o.body.decode(raw, reflect.ValueOf(&in).Elem())
+			_, err := work(ctx, &in, faults, readable, fn, checks)
+			return err
+		}
+	}
 	rt.operations = append(rt.operations, o)
 	rt.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
 		rw := w.(*response)
@@ -123,7 +135,7 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	}
 	var in I
 	faults, readable, err := o.read(w, r, reflect.ValueOf(&in).Elem())
-	if o.limitsLate() && o.rt.deps.Limiter != nil {
+	if o.limitsLate() {
 		if err := o.limit(w, r, any(&in).(Credentialed).Credential()); err != nil {
 			return err
 		}
@@ -131,16 +143,7 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	if err != nil {
 		return err
 	}
-	for _, check := range checks {
-		if !readable {
-			break // what was read is not worth a look
-		}
-		faults = appendNew(faults, func(report func(errs.Field)) { check(&in, report) })
-	}
-	if len(faults) > 0 {
-		return errs.Invalid(faults)
-	}
-	out, err := fn(r.Context(), in)
+	out, err := work(r.Context(), &in, faults, readable, fn, checks)
 	if err != nil {
 		return err
 	}
@@ -151,7 +154,25 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 		w.WriteHeader(o.Status)
 		return nil
 	}
+	if a, ok := any(out).(Accepting); ok && a.Accepted() {
+		w.WriteHeader(http.StatusAccepted)
+		return nil
+	}
 	return writeJSON(w, r, o.Status, out, o.HoldsToken)
+}
+
+// work refuses an input with all its faults, those that the checks find included, or does what the operation is for.
+func work[I, O any](ctx context.Context, in *I, faults []errs.Field, readable bool, fn func(context.Context, I) (O, error), checks []Check[I]) (out O, err error) {
+	for _, check := range checks {
+		if !readable {
+			break // what was read is not worth a look
+		}
+		faults = appendNew(faults, func(report func(errs.Field)) { check(in, report) })
+	}
+	if len(faults) > 0 {
+		return out, errs.Invalid(faults)
+	}
+	return fn(ctx, *in)
 }
 
 // admit is what comes before the input: the address limit, 401 and 403.
@@ -161,22 +182,27 @@ func (o *operation) admit(w *response, r *http.Request) error {
 	if !o.Access.IsPublic() {
 		token, err = bearer(r.Header)
 	}
-	if o.Limit != nil && o.rt.deps.Limiter != nil && !o.limitsLate() {
+	if !o.limitsLate() {
 		if err := o.limit(w, r, token); err != nil {
 			return err
 		}
 	}
-	if err != nil || o.Access.IsPublic() {
-		return err
-	}
-	p, err := o.rt.deps.Authenticator.Authenticate(r.Context(), token)
 	if err != nil {
 		return err
 	}
-	if !o.Access.Allows(p) {
-		return errs.ErrAuthorization
+	if !o.Access.IsPublic() {
+		p, err := o.rt.deps.Authenticator.Authenticate(r.Context(), token)
+		if err != nil {
+			return err
+		}
+		if !o.Access.Allows(p) {
+			return errs.ErrAuthorization
+		}
+		w.request.principal = p
 	}
-	w.request.principal = p
+	if o.Closed != nil {
+		return o.Closed()
+	}
 	return nil
 }
 

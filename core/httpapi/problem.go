@@ -37,15 +37,21 @@ func TypePath(code string) string {
 // fail answers with the problem that err is. Errors that no client should see become INTERNAL_ERROR and are logged, once.
 // Where the answer has begun its connection ends, since a client must not take what it has for the whole.
 func (rt *Router) fail(w *response, r *http.Request, err error) {
-	e := errs.From(err)
-	if e.Status() == http.StatusInternalServerError && errors.Is(r.Context().Err(), context.Canceled) {
-		e = errs.ErrUnavailable.WithCause(err) // nobody waits for the answer any more, and nothing of ours failed
-	}
+	e := rt.visible(r, err)
 	rt.logFailure(w, r, e)
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
 	rt.writeProblem(w, e)
+}
+
+// visible is what a client is told of an error.
+func (*Router) visible(r *http.Request, err error) *errs.Error {
+	e := errs.From(err)
+	if e.Status() == http.StatusInternalServerError && errors.Is(r.Context().Err(), context.Canceled) {
+		return errs.ErrUnavailable.WithCause(err) // nobody waits for the answer any more, and nothing of ours failed
+	}
+	return e
 }
 
 func (rt *Router) writeProblem(w *response, e *errs.Error) {

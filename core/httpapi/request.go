@@ -21,6 +21,7 @@ type request struct {
 	path      string // as the client wrote it, base path included
 	addr      netip.Addr
 	userAgent string // as the client wrote it
+	languages string // Accept-Language, as the client wrote it
 	started   time.Time
 	principal account.Principal
 }
@@ -55,6 +56,14 @@ const maxUserAgent = 256
 func UserAgent(ctx context.Context) string {
 	if r := fromContext(ctx); r != nil {
 		return cutUserAgent(r.userAgent)
+	}
+	return ""
+}
+
+// AcceptLanguage gives the languages that the client asks for, as it wrote them (RFC 9110 section 12.5.4); empty is any.
+func AcceptLanguage(ctx context.Context) string {
+	if r := fromContext(ctx); r != nil {
+		return r.languages
 	}
 	return ""
 }

@@ -86,6 +86,9 @@ type ETagged interface {
 	ETag() string // quoted, as RFC 9110 section 8.8.3 wants it
 }
 
+// Accepting is a response body that is not always sent: where Accepted says so the answer is 202 without a body.
+type Accepting interface{ Accepted() bool }
+
 // NoContent is the response of an operation that answers 204, or 202 without a body.
 type NoContent struct{}
 

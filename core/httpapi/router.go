@@ -17,6 +17,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/httpapi/pages"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 )
 
@@ -44,6 +45,7 @@ type Router struct {
 	api        huma.API
 	operations []*operation
 	closed     []string // patterns that are not JSON operations
+	site       *pages.Pages
 	deps       Dependencies
 	basePath   string
 	https      bool        // people reach the service over TLS
@@ -107,7 +109,7 @@ func (rt *Router) Serve(deps Dependencies) (http.Handler, error) {
 func (rt *Router) serve(w http.ResponseWriter, r *http.Request) {
 	rw := &response{ResponseWriter: w, request: request{
 		id: requestID(r.Header), path: r.URL.EscapedPath(), started: time.Now(),
-		addr: clientAddr(r, rt.deps.Settings.TrustedProxies), userAgent: r.UserAgent(),
+		addr: clientAddr(r, rt.deps.Settings.TrustedProxies), userAgent: r.UserAgent(), languages: r.Header.Get("Accept-Language"),
 	}}
 	ctx := context.WithValue(r.Context(), requestKey{}, &rw.request)
 	var endSpan func(string, int)

@@ -56,6 +56,22 @@ func (s *Settings) Check(report func(field, fault string)) {
 	}
 }
 
+// LinkTo gives the URL at which people reach a path of this service: below public_url and nothing else, whatever a request
+// says about its host. Without one, which development alone accepts, it is the address that is listened on.
+func (s *Settings) LinkTo(p string) string {
+	if s.PublicURL != "" {
+		return s.PublicURL + s.BasePath + p
+	}
+	scheme, addr := "http://", s.Addr
+	if s.TLSCert != "" {
+		scheme = "https://"
+	}
+	if strings.HasPrefix(addr, ":") {
+		addr = "localhost" + addr
+	}
+	return scheme + addr + s.BasePath + p
+}
+
 // basePath is of characters that no URL escapes (RFC 3986 section 2.3), so that a path and its escaped form begin alike.
 var basePath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 

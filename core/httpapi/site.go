@@ -19,6 +19,7 @@ func (rt *Router) mountSite() error {
 	if err != nil {
 		return err
 	}
+	rt.site = site
 	for _, p := range site.Routes() {
 		pattern := p.Method + " " + p.Path
 		if p.Path == "/" {

@@ -50,3 +50,21 @@ func FuzzParseRefresh(f *testing.F) {
 		require.Equal(t, r.Generation+1, tokens.Successor(r).Generation)
 	})
 }
+
+// FuzzParseMailed: nothing panics, a token has one spelling, and it is good for one purpose.
+func FuzzParseMailed(f *testing.F) {
+	tokens := NewMailedTokens(memoryRoot())
+	f.Add(tokens.Token(MailedReset, NewMailedID()).Reveal())
+	f.Add("gtm_")
+	f.Add("gtm_\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		id, ok := tokens.Parse(MailedReset, text)
+		if !ok {
+			require.Zero(t, id)
+			return
+		}
+		require.Equal(t, text, tokens.Token(MailedReset, id).Reveal())
+		_, other := tokens.Parse(MailedVerify, text)
+		require.False(t, other)
+	})
+}

@@ -15,13 +15,13 @@ import (
 
 // Purposes of keys that are derived from the root secret. One purpose has one use: two parts of the program never share a key.
 const (
-	PurposeSigningKeys   = "signing keys"        // seals private signing keys in the database
-	PurposeRefreshTag    = "refresh tag"         // authenticates refresh tokens
-	PurposeRefreshNext   = "refresh successor"   // derives the secret of the next refresh token
-	PurposeRefreshDigest = "refresh digest"      // digests refresh tokens for the database
-	PurposeCursor        = "page cursor"         // authenticates cursors of lists
-	PurposeAccountDigest = "account digest"      // digests addresses that need not belong to an account, as in failed logins
-	PurposeMailedToken   = "mailed token digest" // digests tokens that went out by mail
+	PurposeSigningKeys   = "signing keys"      // seals private signing keys in the database
+	PurposeRefreshTag    = "refresh tag"       // authenticates refresh tokens
+	PurposeRefreshNext   = "refresh successor" // derives the secret of the next refresh token
+	PurposeRefreshDigest = "refresh digest"    // digests refresh tokens for the database
+	PurposeCursor        = "page cursor"       // authenticates cursors of lists
+	PurposeAccountDigest = "account digest"    // digests addresses that need not belong to an account, as in failed logins
+	PurposeMailedToken   = "mailed token"      // authenticates tokens that go out by mail
 )
 
 // rootLock makes instances that start at once agree on one root secret and on the first signing key.

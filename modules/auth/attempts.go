@@ -48,14 +48,14 @@ func (s *Service) beginAttempt(ctx context.Context, email account.Email, id acco
 	if id.IsZero() {
 		owner = email.Canonical() // nothing is known about it, and finding that out costs the same
 	}
-	a := attempt{digest: s.digest("account", email.Canonical()), known: s.digest("known", owner, ratelimit.KeyForAddress(addr))}
+	a := attempt{digest: s.strangersDigest(email), known: s.knownDigest(owner, addr)}
 	s.pruneSometimes(ctx, a)
 	isKnown, err := repository{s.deps.DB}.isKnown(ctx, a.known, s.deps.Clock.Now())
 	if err != nil {
 		return attempt{}, err
 	}
 	if isKnown {
-		a.digest = s.digest("account at", owner, ratelimit.KeyForAddress(addr))
+		a.digest = s.ownersDigest(owner, addr)
 	}
 	return a, s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return s.countTx(ctx, tx, a) })
 }
@@ -106,6 +106,33 @@ func (s *Service) succeedTx(ctx context.Context, tx *database.Tx, a attempt) err
 		return err
 	}
 	return repository{tx}.remember(ctx, a.known, s.deps.Clock.Now().Add(knownFor))
+}
+
+// forgiveTx gives the budgets back whole and remembers the address: whoever set a new password by mail is the owner, however
+// much strangers have guessed, and logs in from here.
+func (s *Service) forgiveTx(ctx context.Context, tx *database.Tx, email account.Email, id account.ID, addr netip.Addr) error {
+	if !s.deps.Limits.Enabled() {
+		return nil
+	}
+	if err := (repository{tx}).forgetFailures(ctx, s.strangersDigest(email)); err != nil {
+		return err
+	}
+	return s.succeedTx(ctx, tx, attempt{digest: s.ownersDigest(id.String(), addr), known: s.knownDigest(id.String(), addr)})
+}
+
+// strangersDigest names the budget that everyone shares who tries an account from an address that is not known to it.
+func (s *Service) strangersDigest(email account.Email) []byte {
+	return s.digest("account", email.Canonical())
+}
+
+// ownersDigest names the budget of an account at a known address.
+func (s *Service) ownersDigest(owner string, addr netip.Addr) []byte {
+	return s.digest("account at", owner, ratelimit.KeyForAddress(addr))
+}
+
+// knownDigest names an account at an address.
+func (s *Service) knownDigest(owner string, addr netip.Addr) []byte {
+	return s.digest("known", owner, ratelimit.KeyForAddress(addr))
 }
 
 // giveUp uncounts an attempt that ended without an answer about the password, such as one that found no time to hash.

@@ -6,6 +6,15 @@ import (
 	"github.com/gatehouse/gatehouse/core/errs"
 )
 
-// ErrInvalidCredentials is a wrong e-mail address or password, or an account that is unknown, disabled or without a
-// password: one answer for all.
-var ErrInvalidCredentials = errs.Define(errs.ValidationError{}, http.StatusBadRequest, "INVALID_CREDENTIALS", "Invalid credentials", "the e-mail address or the password is wrong")
+var (
+	// ErrInvalidCredentials is a wrong e-mail address or password, or an account that is unknown, disabled or without a
+	// password: one answer for all.
+	ErrInvalidCredentials = errs.Define(errs.ValidationError{}, http.StatusBadRequest, "INVALID_CREDENTIALS", "Invalid credentials", "the e-mail address or the password is wrong")
+	// ErrInvalidToken is a mailed token that is not ours, of another purpose, used, expired, replaced by a newer one, or of an
+	// account that is no longer what it was mailed to; the client cannot tell which.
+	ErrInvalidToken = errs.Validation("invalid_token", "the token is unknown, used or expired")
+	// ErrRegistrationClosed says that nobody may register.
+	ErrRegistrationClosed = errs.Authorization("registration_closed", "this service does not take registrations")
+	// ErrEmailNotVerified is a right password of an account whose address still has to be verified.
+	ErrEmailNotVerified = errs.Authorization("email_not_verified", "the e-mail address has to be verified before the first login")
+)

@@ -27,7 +27,8 @@ type Tokens struct {
 }
 
 // LogIn starts a session. It returns ErrInvalidCredentials for every wrong pair, after the same work whether or not the
-// account exists, and errs.ErrRateLimited before any hashing for an account that failed too often.
+// account exists, errs.ErrRateLimited before any hashing for an account that failed too often, and ErrEmailNotVerified for a
+// right pair where the settings ask for a verified address.
 func (s *Service) LogIn(ctx context.Context, in Login) (Tokens, error) {
 	cred, err := s.deps.Accounts.Credentials(ctx, in.Email)
 	if err != nil && !errors.Is(err, users.ErrNotFound) {
@@ -50,6 +51,9 @@ func (s *Service) answer(ctx context.Context, cred users.Credentials, in Login, 
 	hash, err := s.verify(ctx, cred, in.Password)
 	if err != nil {
 		return sessions.Started{}, err
+	}
+	if s.settings.Login.RequireVerifiedEmail && !cred.EmailVerified { // told to none but those who know the password
+		return sessions.Started{}, ErrEmailNotVerified
 	}
 	return s.startSession(ctx, cred, hash, a, in.Client)
 }

@@ -1,5 +1,7 @@
-// Package auth owns the ways in and out: registering, signing in, refreshing, logging out, and the check of every access token. It asks users for accounts
-// and sessions for sessions, and keeps what slows down guessing. It never stores a password or a token.
+// Package auth owns the ways in and out: registering, signing in, refreshing, logging out, setting a new password and
+// verifying an address with a mailed link, and the check of every access token. It asks users for accounts and sessions for
+// sessions, and keeps what slows down guessing. It never stores a password or a token: those that are mailed follow from
+// the row of what was mailed.
 package auth
 
 import (
@@ -13,6 +15,8 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/job"
+	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
@@ -22,19 +26,15 @@ import (
 	"github.com/gatehouse/gatehouse/modules/users"
 )
 
-// Settings are the settings under "auth".
-type Settings struct {
-	Password struct {
-		Policy password.Policy `conf:"policy" default:"blueprint" doc:"rules for new passwords: blueprint (8 to 128 characters with upper, lower, digit) or nist (15 to 128 characters)"`
-	} `conf:"password"`
-}
-
 // Accounts is what the module asks of users.
 type Accounts interface {
 	CreateTx(ctx context.Context, tx *database.Tx, n users.NewUser) (users.User, error)
 	ByID(ctx context.Context, id account.ID) (users.User, error)
 	Credentials(ctx context.Context, email account.Email) (users.Credentials, error)
 	RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
+	ByEmail(ctx context.Context, email account.Email) (users.User, error)
+	SetPasswordTx(ctx context.Context, tx *database.Tx, id account.ID, address, hash string) (bool, error)
+	VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error)
 }
 
 // Sessions is what the module asks of sessions.
@@ -48,15 +48,20 @@ type Sessions interface {
 
 // Deps are what the module stands on. Pointers may be empty until the stores are open.
 type Deps struct {
-	DB         *database.DB
-	Accounts   Accounts
-	Sessions   Sessions
-	Passwords  *password.Hasher
-	Tokens     *token.Access
-	PublicKeys func() (body []byte, etag string)
+	DB        *database.DB
+	Accounts  Accounts
+	Sessions  Sessions
+	Passwords *password.Hasher
+	Tokens    *token.Access
 	// RefreshTokens tells a genuine refresh token from a forged one.
 	RefreshTokens *token.RefreshTokens
+	MailedTokens  *token.MailedTokens
+	PublicKeys    func() (body []byte, etag string)
 	Root          *token.Root
+	Jobs          *job.Queue
+	Mails         *mail.Catalogue
+	Mail          *mail.Sender
+	LinkTo        func(path string) string // URL at which people reach a path of this service
 	Limits        *ratelimit.Limits
 	Limiter       ratelimit.Limiter
 	Clock         clock.Clock
@@ -69,8 +74,10 @@ var migrations embed.FS
 // New makes the service and the module that mounts it.
 func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}, limits: declareLimits(d.Limits)}
+	declareMails(d.Mails)
 	return s, module.Module{
 		Name: "auth", Needs: []string{"sessions", "users"}, Settings: s.settings, Migrations: migrations, Routes: s.routes,
+		Jobs: []job.Handler{job.Handle(mailWork, s.sendMail)},
 	}
 }
 

@@ -23,40 +23,95 @@ type Registration struct {
 	Role          account.Role
 }
 
-// Register creates an account for someone who asks for one. It returns users.ErrEmailTaken when the address is in use: an
-// oracle, so an address from which too many of those came gets errs.ErrRateLimited for every further attempt.
+// Register creates an account for someone who asks for one, and has a verification link mailed. For an address that is in
+// use it returns users.ErrEmailTaken, an oracle, so that an address from which too many of those came gets
+// errs.ErrRateLimited for every further attempt. Where the settings say opaque it gives nothing away instead: the zero User
+// and no error, known or not, and the owner of a known address is mailed.
 func (s *Service) Register(ctx context.Context, in Registration) (users.User, error) {
+	if s.settings.Registration.ExistingEmail == opaque {
+		return users.User{}, s.registerOpaquely(ctx, in)
+	}
 	if err := s.refuseProbing(ctx); err != nil {
 		return users.User{}, err
 	}
-	u, err := s.Create(ctx, in)
+	if err := s.refuseTaken(ctx, in.Email); errors.Is(err, users.ErrEmailTaken) {
+		return users.User{}, s.countProbe(ctx) // known before the costly part; the index decides for those that race
+	} else if err != nil {
+		return users.User{}, err
+	}
+	u, err := s.create(ctx, in, s.newMail(ctx, mailVerify, in.Email))
 	if errors.Is(err, users.ErrEmailTaken) {
 		return users.User{}, s.countProbe(ctx)
 	}
 	return u, err
 }
 
-// Create makes an account without asking who wants it. It returns users.ErrEmailTaken when the address is in use, and a
-// validation error for a password that the policy refuses.
+// registerOpaquely does the same work for every address: one look, one hash, one transaction with one mail.
+func (s *Service) registerOpaquely(ctx context.Context, in Registration) error {
+	taken := s.refuseTaken(ctx, in.Email)
+	if taken != nil && !errors.Is(taken, users.ErrEmailTaken) {
+		return taken
+	}
+	if taken == nil {
+		_, taken = s.create(ctx, in, s.newMail(ctx, mailVerify, in.Email))
+		if !errors.Is(taken, users.ErrEmailTaken) {
+			return taken
+		}
+	} else if _, err := s.hashNew(ctx, in); err != nil {
+		return err
+	}
+	return s.askForMail(ctx, mailAttempt, in.Email)
+}
+
+// Create makes an account without asking who wants it, and mails nobody. It returns users.ErrEmailTaken when the address is
+// in use, and a validation error for a password that the policy refuses.
 func (s *Service) Create(ctx context.Context, in Registration) (users.User, error) {
-	if err := errs.Invalid(s.checkPassword("#/password", in.Password, in.Email)); err != nil {
+	if err := s.refuseTaken(ctx, in.Email); err != nil {
 		return users.User{}, err
 	}
-	if _, err := s.deps.Accounts.Credentials(ctx, in.Email); err == nil {
-		return users.User{}, users.ErrEmailTaken // known before the costly part; the index decides for those that race
-	} else if !errors.Is(err, users.ErrNotFound) {
-		return users.User{}, err
-	}
-	hash, err := s.deps.Passwords.Hash(ctx, in.Password) // slow: outside the transaction
+	return s.create(ctx, in)
+}
+
+// create makes the account and asks for mails about it, at once.
+func (s *Service) create(ctx context.Context, in Registration, mails ...mailArgs) (u users.User, err error) {
+	hash, err := s.hashNew(ctx, in)
 	if err != nil {
-		return users.User{}, fmt.Errorf("hash password: %w", err)
+		return users.User{}, err
 	}
-	var u users.User
 	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		u, err = s.deps.Accounts.CreateTx(ctx, tx, users.NewUser{Email: in.Email, EmailVerified: in.EmailVerified, FullName: in.FullName, Role: in.Role, PasswordHash: hash})
+		for _, m := range mails {
+			if err == nil {
+				err = s.deps.Jobs.Enqueue(ctx, tx, m)
+			}
+		}
 		return err
 	})
 	return u, err
+}
+
+// refuseTaken looks whether the address is in use.
+func (s *Service) refuseTaken(ctx context.Context, email account.Email) error {
+	switch _, err := s.deps.Accounts.Credentials(ctx, email); {
+	case err == nil:
+		return users.ErrEmailTaken
+	case errors.Is(err, users.ErrNotFound):
+		return nil
+	default:
+		return err
+	}
+}
+
+// hashNew hashes a password that the policy takes.
+func (s *Service) hashNew(ctx context.Context, in Registration) (string, error) {
+	if err := errs.Invalid(s.checkPassword("#/password", in.Password, in.Email)); err != nil {
+		return "", err
+	}
+	hash, err := s.deps.Passwords.Hash(ctx, in.Password) // slow: outside the transaction
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	return hash, nil
 }
 
 // checkPassword reports what the policy has against a new password, at the given place.

@@ -153,3 +153,71 @@ func TestPasswordsKeepEveryCodePoint(t *testing.T) {
 		api.Post("/auth/login", map[string]any{"email": email, "password": shorter}).Problem(http.StatusBadRequest, "INVALID_CREDENTIALS")
 	}
 }
+
+func TestClosedRegistrationTakesNobody(t *testing.T) {
+	t.Parallel()
+	api := testkit.Serve(t, testkit.SQLite(t), testkit.WithSetting("auth.registration.enabled", "false"))
+	for _, body := range []any{registration("ada@example.com"), `{}`, `{`} { // before anything is looked at
+		p := api.Post("/auth/register", body).Problem(http.StatusForbidden, "AUTHORIZATION_ERROR")
+		require.Equal(t, "registration_closed", p.Reason)
+	}
+	u := api.User() // as the command line makes one
+	api.LogIn(&u)
+}
+
+func TestRegistrationMayBeForSomeDomainsAlone(t *testing.T) {
+	t.Parallel()
+	api := testkit.Serve(t, testkit.SQLite(t), testkit.WithSetting("auth.registration.allowed_domains", "Example.com,bücher.example"))
+	api.Post("/auth/register", registration("ada@EXAMPLE.com")).Status(http.StatusCreated)
+	api.Post("/auth/register", registration("ada@xn--bcher-kva.example")).Status(http.StatusCreated)
+	api.Post("/auth/register", registration("ada@sub.example.com")).Invalid("#/email not_allowed")
+	api.Post("/auth/register", `{"email":"ada@elsewhere.example","password":"short"}`).
+		Invalid("#/email not_allowed", "#/full_name required", "#/password too_short", "#/password missing_upper", "#/password missing_digit")
+}
+
+// TestOpaqueRegistrationTellsNothing compares all that a client can see, and what the owner of a known address is told.
+func TestOpaqueRegistrationTellsNothing(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := testkit.Serve(t, db, public(), testkit.WithSetting("auth.registration.existing_email", "opaque"))
+		register := func(email string) http.Header {
+			r := api.WithHeader("X-Request-ID", "same").Post("/auth/register", registration(email)).Status(http.StatusAccepted)
+			require.Empty(t, r.Body)
+			r.Header.Del("Date")
+			r.Header.Del("Server-Timing")
+			return r.Header
+		}
+		unknown := register("ada@example.com")
+		require.Equal(t, unknown, register("ADA@example.com"))
+		api.WorkJobs()
+		all := api.MailTo("ada@example.com", 2)
+		require.Len(t, all, 2)
+		subjects := []string{all[0].Subject, all[1].Subject}
+		require.ElementsMatch(t, []string{"Confirm your e-mail address", "You have an account already"}, subjects)
+		for _, m := range all {
+			if m.Subject == "You have an account already" {
+				require.Empty(t, m.Links)
+			}
+		}
+		api.Post("/auth/login", credentials("ada@example.com", testkit.Password)).Status(http.StatusOK)
+		api.Post("/auth/register", `{"email":"ada@example.com","password":"x","full_name":"A"}`).Problem(http.StatusBadRequest, "VALIDATION_ERROR")
+	})
+}
+
+func TestOpaqueRegistrationsOfOneAddressAtOnceMakeOneAccount(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := testkit.Serve(t, db, testkit.WithSetting("password.queue_deadline", "1m"), testkit.WithSetting("auth.registration.existing_email", "opaque"))
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { api.Post("/auth/register", registration("ada@example.com")).Status(http.StatusAccepted) })
+		}
+		wg.Wait()
+		api.WorkJobs()
+		subjects := map[string]int{}
+		for _, m := range api.MailTo("ada@example.com", 10) {
+			subjects[m.Subject]++
+		}
+		require.Equal(t, map[string]int{"Confirm your e-mail address": 1, "You have an account already": 9}, subjects)
+	})
+}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/token"
 )
 
 type repository struct{ q database.Querier }
@@ -76,4 +78,44 @@ func (r repository) prune(ctx context.Context, a attempt, now time.Time, keep in
 // sameStart bounds the digests that begin with the same byte.
 func sameStart(digest []byte) (first, last []byte) {
 	return []byte{digest[0]}, append([]byte{digest[0]}, bytes.Repeat([]byte{0xff}, len(digest)-1)...)
+}
+
+// putToken makes the row, or gives it to the newer of two: a request that was asked later wins, whichever job runs first.
+func (r repository) putToken(ctx context.Context, t mailedToken) error {
+	_, err := r.q.Exec(ctx, `
+		INSERT INTO auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (account_id, purpose) DO UPDATE SET
+			id = excluded.id, address = excluded.address, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = NULL
+		WHERE (auth_mailed_tokens.created_at, auth_mailed_tokens.id) < (excluded.created_at, excluded.id)`,
+		t.id, t.account, string(t.purpose), t.address, t.createdAt, t.expiresAt)
+	return err
+}
+
+const tokenColumns = `id, account_id, purpose, address, created_at, expires_at, used_at`
+
+func scanToken(row *database.Row) (mailedToken, error) {
+	var t mailedToken
+	var purpose string
+	err := row.Scan(&t.id, &t.account, &purpose, &t.address, &t.createdAt, &t.expiresAt, &t.usedAt)
+	t.purpose = token.MailedPurpose(purpose)
+	if errors.Is(err, database.ErrNoRows) {
+		return mailedToken{}, ErrInvalidToken
+	}
+	return t, err
+}
+
+// token gives ErrInvalidToken where there is no such row.
+func (r repository) token(ctx context.Context, id token.MailedID) (mailedToken, error) {
+	return scanToken(r.q.QueryRow(ctx, `SELECT `+tokenColumns+` FROM auth_mailed_tokens WHERE id = ?`, id))
+}
+
+// newestToken gives ErrInvalidToken where nothing was mailed to the account for the purpose.
+func (r repository) newestToken(ctx context.Context, id account.ID, purpose token.MailedPurpose) (mailedToken, error) {
+	return scanToken(r.q.QueryRow(ctx, `SELECT `+tokenColumns+` FROM auth_mailed_tokens WHERE account_id = ? AND purpose = ?`, id, string(purpose)))
+}
+
+// useToken is true for one of all who try, while the token lives.
+func (r repository) useToken(ctx context.Context, id token.MailedID, now time.Time) (bool, error) {
+	n, err := r.q.Exec(ctx, `UPDATE auth_mailed_tokens SET used_at = ? WHERE id = ? AND used_at IS NULL AND expires_at > ?`, now, id, now)
+	return n == 1, err
 }

@@ -18,16 +18,17 @@ const tag = "Authentication"
 func (s *Service) routes(r *httpapi.Router) {
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/register", ID: "register", Tag: tag, Access: authz.Public, Status: http.StatusCreated,
-		Limit: s.limits.register, Errors: []*errs.Error{users.ErrEmailTaken},
+		Limit: s.limits.register, Closed: s.registrationClosed, Errors: []*errs.Error{users.ErrEmailTaken, ErrRegistrationClosed},
 		Summary:     "Register",
-		Description: "Creates an account. The e-mail address is unique however it is spelled: letter case and the spelling of international domains make no difference.",
+		Description: "Creates an account and mails a link that verifies its address. The e-mail address is unique however it is spelled: letter case and the spelling of international domains make no difference. Where the service is set to tell nothing about known addresses (`auth.registration.existing_email=opaque`), the answer is always 202 without a body.",
 	}, s.register, s.checkRegistration)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/login", ID: "login", Tag: tag, Access: authz.Public,
-		Limit: s.limits.login, Errors: []*errs.Error{ErrInvalidCredentials}, HoldsToken: true,
+		Limit: s.limits.login, Errors: []*errs.Error{ErrInvalidCredentials, ErrEmailNotVerified}, HoldsToken: true,
 		Summary:     "Log in",
 		Description: "Starts a session and gives its tokens. Every wrong pair of e-mail address and password gets the same answer in the same time. An account that fails too often is slowed down with 429, except at addresses from which it signed in during the last 30 days, which have a budget of their own.",
 	}, s.logIn, checkLogin)
+	s.recoveryRoutes(r)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/refresh", ID: "refresh", Tag: tag, Access: authz.Public,
 		Limit: s.limits.refresh, LimitKey: s.sessionOfRefresh, Errors: []*errs.Error{sessions.ErrRefreshToken}, HoldsToken: true,
@@ -48,14 +49,66 @@ func (s *Service) routes(r *httpapi.Router) {
 	}, s.getKeys)
 }
 
+// recoveryRoutes mounts the ways back in, and the pages that mailed links lead to.
+func (s *Service) recoveryRoutes(r *httpapi.Router) {
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/auth/forgot-password", ID: "forgotPassword", Tag: tag, Access: authz.Public, Status: http.StatusAccepted,
+		Limit:       s.limits.forgot,
+		Summary:     "Ask for a new password",
+		Description: "Mails a link with which a new password can be set, once and within 10 minutes (`auth.reset.ttl`), if there is an active account with this address. A new link voids the old. The answer is the same, in the same time, whether or not there is one. One account can be asked for 3 times a minute, whether it exists or not.",
+	}, s.forgotPassword, checkEmail)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/auth/reset-password", ID: "resetPassword", Tag: tag, Access: authz.Public,
+		Limit: s.limits.reset, Errors: []*errs.Error{ErrInvalidToken},
+		Summary:     "Set a new password",
+		Description: "Sets a new password with a mailed token, which works once. All sessions of the account end, its failed logins are forgotten, and its owner is told by mail.",
+	}, s.resetPassword, s.checkReset)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/auth/verify-email", ID: "verifyEmail", Tag: tag, Access: authz.Public,
+		Limit: s.limits.verify, Errors: []*errs.Error{ErrInvalidToken},
+		Summary:     "Verify an e-mail address",
+		Description: "Notes that the address a token was mailed to is its owner's. The token works once and dies when the address changes.",
+	}, s.verifyEmail, checkToken)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/auth/verify-email/resend", ID: "resendVerification", Tag: tag, Access: authz.Public, Status: http.StatusAccepted,
+		Limit:       s.limits.resend,
+		Summary:     "Ask for another verification mail",
+		Description: "Mails another link that verifies the address, if there is an active account with it that still has to be verified. A new link voids the old. The answer is the same, in the same time, whether or not there is one.",
+	}, s.resendVerification, checkEmail)
+	s.forms(r)
+}
+
 func (s *Service) register(ctx context.Context, in httpapi.Body[registerRequest]) (registerResponse, error) {
 	u, err := s.Register(ctx, Registration{Email: in.Body.email, FullName: in.Body.fullName, Password: in.Body.Password, Role: account.RoleUser})
 	return registerResponse{ID: u.ID, Email: u.Email, FullName: u.FullName, CreatedAt: httpapi.Time(u.CreatedAt)}, err
 }
 
+func (s *Service) registrationClosed() error {
+	if !s.settings.Registration.Enabled {
+		return ErrRegistrationClosed
+	}
+	return nil
+}
+
 func (s *Service) logIn(ctx context.Context, in httpapi.Body[loginRequest]) (tokenResponse, error) {
 	t, err := s.LogIn(ctx, Login{Email: in.Body.email, Password: in.Body.Password, Client: client(ctx)})
 	return s.toResponse(t), err
+}
+
+func (s *Service) forgotPassword(ctx context.Context, in httpapi.Body[emailRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.ForgotPassword(ctx, in.Body.email)
+}
+
+func (s *Service) resetPassword(ctx context.Context, in httpapi.Body[resetRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.ResetPassword(ctx, Reset{Token: in.Body.Token, NewPassword: in.Body.NewPassword, Client: client(ctx)})
+}
+
+func (s *Service) verifyEmail(ctx context.Context, in httpapi.Body[tokenRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.VerifyEmail(ctx, in.Body.Token)
+}
+
+func (s *Service) resendVerification(ctx context.Context, in httpapi.Body[emailRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.ResendVerification(ctx, in.Body.email)
 }
 
 func (s *Service) refresh(ctx context.Context, in refreshInput) (tokenResponse, error) {

@@ -25,6 +25,9 @@ type registerRequest struct {
 func (s *Service) checkRegistration(in *httpapi.Body[registerRequest], report func(errs.Field)) {
 	r := &in.Body
 	r.email = readEmail(r.Email, report)
+	if !r.email.IsZero() && !s.settings.allows(r.email) {
+		report(errs.Field{Pointer: "#/email", Code: errs.NotAllowed, Message: "addresses of this domain may not register"})
+	}
 	name, err := account.ParseFullName(r.FullName)
 	reportInvalid(err, "#/full_name", report)
 	r.fullName = name
@@ -39,6 +42,9 @@ type registerResponse struct {
 	FullName  string       `json:"full_name" example:"Ada Lovelace"`
 	CreatedAt httpapi.Time `json:"created_at"`
 }
+
+// Accepted implements httpapi.Accepting: an answer that must tell nothing has no body.
+func (r registerResponse) Accepted() bool { return r.ID.IsZero() }
 
 type loginRequest struct {
 	Email    string        `json:"email" format:"idn-email" example:"ada@example.com"`
@@ -56,6 +62,45 @@ func checkLogin(in *httpapi.Body[loginRequest], report func(errs.Field)) {
 		report(errs.Field{Pointer: "#/password", Code: errs.Required, Message: "is required"})
 	case size > password.MaxRawBytes:
 		report(errs.Field{Pointer: "#/password", Code: errs.TooLong, Message: fmt.Sprintf("must be at most %d bytes", password.MaxRawBytes)})
+	}
+}
+
+// emailRequest says whom to mail, if there is such an account.
+type emailRequest struct {
+	Email string `json:"email" format:"idn-email" example:"ada@example.com"`
+
+	email account.Email
+}
+
+func checkEmail(in *httpapi.Body[emailRequest], report func(errs.Field)) {
+	in.Body.email = readEmail(in.Body.Email, report)
+}
+
+// resetRequest has the token from a mailed link. What is no token of ours is an unknown one, never a format error.
+type resetRequest struct {
+	Token       secret.String `json:"token" format:"password" writeOnly:"true" doc:"the token in the mailed link" example:"gtm_AZDTxF5veoucDR4vOktcbQ"`
+	NewPassword secret.String `json:"new_password" format:"password" writeOnly:"true" doc:"as at registration" example:"Analytical-Engine-1843"`
+}
+
+// checkReset knows no account yet, and so no address that the password must not contain.
+func (s *Service) checkReset(in *httpapi.Body[resetRequest], report func(errs.Field)) {
+	reportMissing(in.Body.Token, report)
+	for _, f := range s.checkPassword("#/new_password", in.Body.NewPassword, account.Email{}) {
+		report(f)
+	}
+}
+
+type tokenRequest struct {
+	Token secret.String `json:"token" format:"password" writeOnly:"true" doc:"the token in the mailed link" example:"gtm_AZDTxF5veoucDR4vOktcbQ"`
+}
+
+func checkToken(in *httpapi.Body[tokenRequest], report func(errs.Field)) {
+	reportMissing(in.Body.Token, report)
+}
+
+func reportMissing(token secret.String, report func(errs.Field)) {
+	if token.IsZero() {
+		report(errs.Field{Pointer: "#/token", Code: errs.Required, Message: "is required"})
 	}
 }
 

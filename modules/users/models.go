@@ -34,8 +34,9 @@ type NewUser struct {
 
 // Credentials are what a login is checked against.
 type Credentials struct {
-	ID           account.ID
-	PasswordHash string // empty where the account has no password
-	Role         account.Role
-	IsActive     bool
+	ID            account.ID
+	PasswordHash  string // empty where the account has no password
+	Role          account.Role
+	IsActive      bool
+	EmailVerified bool
 }

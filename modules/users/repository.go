@@ -38,12 +38,16 @@ func (r repository) byID(ctx context.Context, id account.ID) (User, error) {
 	return scanUser(r.q.QueryRow(ctx, `SELECT `+userColumns+` FROM users WHERE id = ?`, id))
 }
 
+func (r repository) byEmail(ctx context.Context, canonical string) (User, error) {
+	return scanUser(r.q.QueryRow(ctx, `SELECT `+userColumns+` FROM users WHERE email_canonical = ?`, canonical))
+}
+
 // credentials gives ErrNotFound where no account has the address.
 func (r repository) credentials(ctx context.Context, canonical string) (Credentials, error) {
 	var c Credentials
 	var hash *string
-	err := r.q.QueryRow(ctx, `SELECT id, password_hash, role, is_active FROM users WHERE email_canonical = ?`, canonical).
-		Scan(&c.ID, &hash, &c.Role, &c.IsActive)
+	err := r.q.QueryRow(ctx, `SELECT id, password_hash, role, is_active, email_verified FROM users WHERE email_canonical = ?`, canonical).
+		Scan(&c.ID, &hash, &c.Role, &c.IsActive, &c.EmailVerified)
 	if errors.Is(err, database.ErrNoRows) {
 		return Credentials{}, ErrNotFound
 	}
@@ -58,5 +62,21 @@ func (r repository) recordLogin(ctx context.Context, id account.ID, verified, re
 	n, err := r.q.Exec(ctx, `
 		UPDATE users SET last_login_at = ?, password_hash = ?, version = version + 1
 		WHERE id = ? AND password_hash = ? AND is_active = ?`, at, replacement, id, verified, true)
+	return n == 1, err
+}
+
+// setPassword changes, and so locks, the row of an active account that still has the address. It gives false for any other.
+func (r repository) setPassword(ctx context.Context, id account.ID, address, hash string) (bool, error) {
+	n, err := r.q.Exec(ctx, `
+		UPDATE users SET password_hash = ?, version = version + 1
+		WHERE id = ? AND email = ? AND is_active = ?`, hash, id, address, true)
+	return n == 1, err
+}
+
+// setVerified is setPassword's twin.
+func (r repository) setVerified(ctx context.Context, id account.ID, address string, at time.Time) (bool, error) {
+	n, err := r.q.Exec(ctx, `
+		UPDATE users SET email_verified = ?, updated_at = ?, version = version + 1
+		WHERE id = ? AND email = ? AND is_active = ?`, true, at, id, address, true)
 	return n == 1, err
 }

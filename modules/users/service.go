@@ -26,6 +26,11 @@ func (s *Service) ByID(ctx context.Context, id account.ID) (User, error) {
 	return s.byID.Get(ctx, id)
 }
 
+// ByEmail gives the user whose address this is, in whatever spelling, as the store has it now, or ErrNotFound.
+func (s *Service) ByEmail(ctx context.Context, email account.Email) (User, error) {
+	return repository{s.deps.DB}.byEmail(ctx, email.Canonical())
+}
+
 // Credentials gives what a login with this address is checked against, or ErrNotFound.
 func (s *Service) Credentials(ctx context.Context, email account.Email) (Credentials, error) {
 	return repository{s.deps.DB}.credentials(ctx, email.Canonical())
@@ -35,8 +40,27 @@ func (s *Service) Credentials(ctx context.Context, email account.Email) (Credent
 // says false, and changes nothing, where the account is no longer active or its hash has changed since it was verified.
 func (s *Service) RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error) {
 	ok, err := repository{tx}.recordLogin(ctx, id, verified, replacement, s.deps.Clock.Now())
-	if ok {
+	return s.tellTx(tx, id, ok), err
+}
+
+// SetPasswordTx locks the account and replaces its password. It says false, and changes nothing, where the account is not
+// active or no longer has the address that the right to do so was mailed to.
+func (s *Service) SetPasswordTx(ctx context.Context, tx *database.Tx, id account.ID, address, hash string) (bool, error) {
+	ok, err := repository{tx}.setPassword(ctx, id, address, hash)
+	return s.tellTx(tx, id, ok), err
+}
+
+// VerifyEmailTx locks the account and notes that the address is its owner's. It says false, and changes nothing, where the
+// account is not active or has another address by now.
+func (s *Service) VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error) {
+	ok, err := repository{tx}.setVerified(ctx, id, address, s.deps.Clock.Now())
+	return s.tellTx(tx, id, ok), err
+}
+
+// tellTx has everyone forget what they remember of an account that the transaction has changed, once it has committed.
+func (s *Service) tellTx(tx *database.Tx, id account.ID, changed bool) bool {
+	if changed {
 		tx.AfterCommit(func() { s.changed.Changed(id) })
 	}
-	return ok, err
+	return changed
 }

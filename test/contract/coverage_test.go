@@ -4,6 +4,8 @@ package contract_test
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,8 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		clk := clock.NewFake(time.Now())
 		api := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("http.max_body", "4KiB"), testkit.WithClock(clk))
 		u := api.User()
+		owner := api.User()
+		mailed := mailedTokens(t, api, owner)
 		leaving, other := u, u
 		api.LogIn(&leaving)
 		api.LogIn(&other)
@@ -44,6 +48,22 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			{"login, wrong", api, "POST", "/auth/login", map[string]string{"email": u.Email, "password": "x"}, 400},
 			{"login, large", api, "POST", "/auth/login", strings.Repeat(" ", 5<<10), 413},
 			{"login, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/login", "{}", 415},
+			{"forgot", api, "POST", "/auth/forgot-password", map[string]string{"email": u.Email}, 202},
+			{"forgot, invalid", api, "POST", "/auth/forgot-password", "{}", 400},
+			{"forgot, large", api, "POST", "/auth/forgot-password", strings.Repeat(" ", 5<<10), 413},
+			{"forgot, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/forgot-password", "{}", 415},
+			{"reset", api, "POST", "/auth/reset-password", map[string]string{"token": mailed["/reset-password"], "new_password": "Analytical-Engine-1843"}, 204},
+			{"reset, used", api, "POST", "/auth/reset-password", map[string]string{"token": mailed["/reset-password"], "new_password": "Analytical-Engine-1843"}, 400},
+			{"reset, large", api, "POST", "/auth/reset-password", strings.Repeat(" ", 5<<10), 413},
+			{"reset, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/reset-password", "{}", 415},
+			{"verify", api, "POST", "/auth/verify-email", map[string]string{"token": mailed["/verify-email"]}, 204},
+			{"verify, used", api, "POST", "/auth/verify-email", map[string]string{"token": mailed["/verify-email"]}, 400},
+			{"verify, large", api, "POST", "/auth/verify-email", strings.Repeat(" ", 5<<10), 413},
+			{"verify, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/verify-email", "{}", 415},
+			{"resend", api, "POST", "/auth/verify-email/resend", map[string]string{"email": u.Email}, 202},
+			{"resend, invalid", api, "POST", "/auth/verify-email/resend", "{}", 400},
+			{"resend, large", api, "POST", "/auth/verify-email/resend", strings.Repeat(" ", 5<<10), 413},
+			{"resend, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/verify-email/resend", "{}", 415},
 			{"refresh", api, "POST", "/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}, 200},
 			{"refresh, invalid", api, "POST", "/auth/refresh", "{}", 400},
 			{"refresh, unknown", api, "POST", "/auth/refresh", map[string]string{"refresh_token": "x"}, 401},
@@ -76,7 +96,12 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			require.Empty(t, r.Body)
 		}
 		limited := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithLimits())
-		for _, path := range []string{"/auth/register", "/auth/login", "/auth/refresh", "/auth/logout"} {
+		opaque := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("auth.registration.existing_email", "opaque"))
+		opaque.Post("/auth/register", registration("new@example.com")).Status(http.StatusAccepted)
+		strict := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("auth.registration.enabled", "false"), testkit.WithSetting("auth.login.require_verified_email", "true"))
+		strict.Post("/auth/register", registration("closed@example.com")).Problem(http.StatusForbidden, "AUTHORIZATION_ERROR")
+		strict.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}).Problem(http.StatusForbidden, "AUTHORIZATION_ERROR")
+		for _, path := range []string{"/auth/register", "/auth/login", "/auth/refresh", "/auth/logout", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/verify-email/resend"} {
 			require.Eventually(t, func() bool { return limited.Post(path, "{}").StatusCode == http.StatusTooManyRequests }, time.Minute, time.Millisecond)
 		}
 		api.App.Stores.DB.Close()
@@ -84,6 +109,10 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		for _, c := range []*testkit.Response{
 			api.Post("/auth/register", registration("other@example.com")),
 			api.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}),
+			api.Post("/auth/forgot-password", map[string]string{"email": u.Email}),
+			api.Post("/auth/reset-password", map[string]string{"token": mailed["/reset-password"], "new_password": "Analytical-Engine-1843"}),
+			api.Post("/auth/verify-email", map[string]string{"token": mailed["/verify-email"]}),
+			api.Post("/auth/verify-email/resend", map[string]string{"email": u.Email}),
 			api.Post("/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}),
 			api.As(u).Post("/auth/logout", nil),
 			api.As(u).Get("/users/me"),
@@ -100,6 +129,36 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 
 func registration(email string) map[string]string {
 	return map[string]string{"email": email, "password": testkit.Password, "full_name": "Ada Lovelace"}
+}
+
+// mailedTokens asks for every link that a user can be mailed, and gives the tokens by the pages that the links lead to.
+func mailedTokens(t *testing.T, api *testkit.API, u testkit.User) map[string]string {
+	t.Helper()
+	for _, path := range []string{"/auth/forgot-password", "/auth/verify-email/resend"} {
+		api.Post(path, map[string]string{"email": u.Email}).Status(http.StatusAccepted)
+	}
+	api.WorkJobs()
+	tokens := map[string]string{}
+	for _, page := range []string{"/reset-password", "/verify-email"} {
+		tokens[page] = lastToken(t, api, u, page)
+	}
+	return tokens
+}
+
+// lastToken gives the token of the newest link to a page that a user was mailed.
+func lastToken(t *testing.T, api *testkit.API, u testkit.User, page string) string {
+	t.Helper()
+	for _, m := range slices.Backward(api.MailTo(u.Email, 1)) {
+		for _, text := range m.Links {
+			link, err := url.Parse(text)
+			require.NoError(t, err)
+			if link.Path == page {
+				return link.Query().Get("token")
+			}
+		}
+	}
+	require.Fail(t, "no mail leads to "+page)
+	return ""
 }
 
 // sessionOf gives the id of the client's own session.

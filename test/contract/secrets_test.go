@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,11 +34,25 @@ func TestSecretsNeverShow(t *testing.T) {
 			marker,
 			strings.Repeat(marker, 1<<17),
 		} {
-			for _, path := range []string{"/auth/login", "/auth/register", "/auth/refresh", "/auth/logout", "/users/me", "/nothing"} {
+			for _, path := range []string{"/auth/login", "/auth/register", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/verify-email/resend", "/auth/refresh", "/auth/logout", "/users/me", "/nothing"} {
 				keep(api.Post(path, body))
 				keep(api.WithHeader("Content-Type", "text/plain").Post(path, body))
 			}
 		}
+		mailed := mailedTokens(t, api, api.User())
+		keep(api.Post("/auth/reset-password", map[string]string{"token": mailed["/reset-password"], "new_password": "gatehouse-" + marker}))
+		keep(api.Post("/auth/reset-password", map[string]string{"token": mailed["/verify-email"], "new_password": marker + "-Password-1"}))
+		for path, token := range mailed {
+			for _, form := range []string{"token=" + marker, "token=" + token + "&new_password=gatehouse-" + marker, "token=" + token + marker, "token=" + marker + "&x=" + token, "%zz=" + token} {
+				r := api.WithHeader("Content-Type", "application/x-www-form-urlencoded").Post(path, form)
+				r.Body = bytes.ReplaceAll(r.Body, []byte(`name="token" value="`+token+`"`), nil) // the one place for it
+				keep(r)
+			}
+			keep(api.Get(path + "?token=" + token + marker))
+			keep(api.Get(path + "?x=" + token))
+		}
+		require.Contains(t, answers.String(), "<form")
+		keep(api.Post("/auth/verify-email", map[string]string{"token": mailed["/verify-email"]}).Status(http.StatusNoContent))
 		for _, header := range []string{"Bearer " + marker, "Basic " + marker, "Bearer gtr_" + marker, marker} {
 			keep(api.WithHeader("Authorization", header).Get("/users/me"))
 		}
@@ -62,7 +77,7 @@ func TestSecretsNeverShow(t *testing.T) {
 		keep(api.Post("/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}).Status(http.StatusServiceUnavailable))
 		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String()} {
 			for what, secret := range map[string]string{
-				"the marker": marker, "a password": u.Password, "an access token": u.AccessToken, "a refresh token": u.RefreshToken, "a used refresh token": used.RefreshToken, "its successor": next.RefreshToken, "a hash": hash, "argon2": "argon2",
+				"the marker": marker, "a password": u.Password, "an access token": u.AccessToken, "a refresh token": u.RefreshToken, "a used refresh token": used.RefreshToken, "its successor": next.RefreshToken, "a hash": hash, "argon2": "argon2", "a mailed token": "gtm_",
 			} {
 				require.NotContains(t, text, secret, "%s in %s", what, place)
 			}

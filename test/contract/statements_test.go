@@ -71,14 +71,25 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 	}{
 		{"register", func() { api.Post("/auth/register", registration("flow@example.com")).Status(201) }},
 		{"register, known", func() { api.Post("/auth/register", registration("flow@example.com")).Status(409) }},
+		{"auth.mail, of a registration", api.WorkJobs},
 		{"login", func() { api.LogIn(&u) }},
 		{"login, wrong", func() { api.Post("/auth/login", map[string]string{"email": u.Email, "password": "x"}).Status(400) }},
 		{"login, unknown", func() {
 			api.Post("/auth/login", map[string]string{"email": "nobody@example.com", "password": "x"}).Status(400)
 		}},
+		{"forgotPassword", func() { api.Post("/auth/forgot-password", email(u.Email)).Status(202) }},
+		{"auth.mail, of a reset", api.WorkJobs},
+		{"forgotPassword, unknown", func() { api.Post("/auth/forgot-password", email("nobody@example.com")).Status(202) }},
+		{"auth.mail, to nobody", api.WorkJobs},
+		{"resendVerification", func() { api.Post("/auth/verify-email/resend", email(u.Email)).Status(202) }},
+		{"auth.mail, of a verification", api.WorkJobs},
+		{"resendVerification, unknown", func() { api.Post("/auth/verify-email/resend", email("nobody@example.com")).Status(202) }},
+		{"verifyEmail", func() {
+			api.Post("/auth/verify-email", map[string]string{"token": lastToken(t, api, u, "/verify-email")}).Status(204)
+		}},
 		{"getMe, cold", func() { clk.Advance(push.LongTTL); api.As(u).Get("/users/me").Status(200) }},
 		{"getMe, warm", func() { api.As(u).Get("/users/me").Status(200) }},
-		{"refresh, cold", func() { clk.Advance(2 * time.Second); next = refresh(u.RefreshToken, 200) }},
+		{"refresh, cold", func() { clk.Advance(push.LongTTL); next = refresh(u.RefreshToken, 200) }},
 		{"refresh, warm", func() { refresh(next, 200) }},
 		{"refresh, again", func() { refresh(next, 200) }},
 		{"refresh, reuse", func() { clk.Advance(time.Minute); refresh(next, 401) }},
@@ -90,8 +101,13 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"logout", func() { api.As(out).Post("/auth/logout", nil).Status(204) }},
 		{"logout, all", func() { api.As(allOut).Post("/auth/logout", `{"all":true}`).Status(204) }},
 		{"getKeys", func() { api.Get("/.well-known/jwks.json").Status(200) }},
+		{"resetPassword", func() {
+			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, u, "/reset-password"), "new_password": testkit.Password}).Status(204)
+		}},
 	}
 }
+
+func email(address string) map[string]string { return map[string]string{"email": address} }
 
 // TestEachOperationRunsTheStatementsThatWeKnow compares with testdata/statements.txt: a query more is a decision, made by
 // running with -update.
@@ -185,7 +201,7 @@ func fill(t *testing.T, db *database.DB) {
 	now := time.Now().UTC()
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
 		for start := 0; start < manyRows; start += batch {
-			var users, sessions, attempts, known []any
+			var users, sessions, attempts, known, mailed []any
 			for i := start; i < start+batch; i++ {
 				id := account.NewID()
 				address := fmt.Sprintf("filler-%d@example.com", i)
@@ -194,6 +210,7 @@ func fill(t *testing.T, db *database.DB) {
 				digest := sha256.Sum256([]byte(address))
 				attempts = append(attempts, digest[:], 1, now, now.Add(time.Hour))
 				known = append(known, digest[:], now.Add(time.Hour))
+				mailed = append(mailed, account.NewID(), id, "reset", address, now, now.Add(time.Hour))
 			}
 			for _, insert := range []struct {
 				into string
@@ -203,6 +220,7 @@ func fill(t *testing.T, db *database.DB) {
 				{"sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)", sessions},
 				{"auth_login_attempts (digest, failures, blocked_until, expires_at)", attempts},
 				{"auth_known_addresses (digest, expires_at)", known},
+				{"auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at)", mailed},
 			} {
 				one := "(" + strings.TrimSuffix(strings.Repeat("?,", len(insert.args)/batch), ",") + ")"
 				values := strings.TrimSuffix(strings.Repeat(one+",", batch), ",")
@@ -257,6 +275,7 @@ func oneLine(sql string) string { return strings.Join(strings.Fields(sql), " ") 
 func wideLimits() []testkit.Option {
 	return []testkit.Option{
 		testkit.WithLimits(), testkit.WithSetting("ratelimit.register", "100000/1m"), testkit.WithSetting("ratelimit.login", "100000/1m"),
-		testkit.WithSetting("ratelimit.login_failure", "100000/15m"), testkit.WithSetting("ratelimit.refresh", "100000/1m"),
+		testkit.WithSetting("ratelimit.login_failure", "100000/15m"),
+		testkit.WithSetting("ratelimit.forgot", "100000/1m"), testkit.WithSetting("ratelimit.forgot_account", "100000/1m"), testkit.WithSetting("ratelimit.refresh", "100000/1m"),
 	}
 }

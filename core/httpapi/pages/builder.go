@@ -38,6 +38,7 @@ type builder struct {
 
 // view is what the templates see.
 type view struct {
+	Language             string // of the page's text
 	Title, Service, Base string
 	Icon, Style          string // paths of assets
 	Init, Reference      string // paths of assets, on the documentation alone
@@ -45,6 +46,7 @@ type view struct {
 	Error                ErrorDoc
 	Errors               []ErrorDoc
 	Example              string
+	Form                 Form
 }
 
 func (b *builder) home() (*file, error) {
@@ -84,7 +86,7 @@ func (b *builder) docs() (*file, error) {
 }
 
 func (b *builder) view(title, style string) (view, error) {
-	v := view{Title: title, Service: b.options.ServiceName, Base: b.options.BasePath}
+	v := view{Language: english, Title: title, Service: b.options.ServiceName, Base: b.options.BasePath}
 	var err error
 	if v.Icon, err = b.asset("favicon.svg", "image/svg+xml"); err != nil {
 		return view{}, err

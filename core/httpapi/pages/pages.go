@@ -1,7 +1,7 @@
-// Package pages serves what people open in a browser: the home page, the API documentation with everything it needs, and a
-// page for each kind of error. All of it is made when the service starts, comes from the binary alone and asks nothing of
-// any other host. This package knows no operation and no error: the OpenAPI document and the list of errors come from the
-// caller.
+// Package pages serves what people open in a browser: the home page, the API documentation with everything it needs, a page
+// for each kind of error, and the forms that mails link to. All but the forms are made when the service starts; everything
+// comes from the binary alone and asks nothing of any other host. This package knows no operation and no error: the OpenAPI
+// document, the list of errors and what a form is for come from the caller.
 package pages
 
 import (
@@ -26,6 +26,7 @@ type Pages struct {
 	home, docs *file
 	errors     map[string]*file // by type
 	assets     map[string]*file // by name, which holds a hash of the content
+	form       form
 }
 
 // Route is a page, or a family of pages, to mount below the base path.
@@ -53,6 +54,9 @@ func New(o Options) (*Pages, error) {
 	}
 	if p.home, err = b.home(); err != nil {
 		return nil, fmt.Errorf("pages: home: %w", err)
+	}
+	if p.form, err = b.form(); err != nil {
+		return nil, fmt.Errorf("pages: form: %w", err)
 	}
 	for _, e := range o.Errors {
 		if p.errors[e.Type], err = b.errorPage(e); err != nil {

@@ -1,0 +1,161 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/job"
+	"github.com/gatehouse/gatehouse/core/mail"
+	"github.com/gatehouse/gatehouse/core/token"
+	"github.com/gatehouse/gatehouse/modules/users"
+)
+
+// mailArgs ask for one mail. They are stored in plain, and so hold nothing secret: the token of a link is made by the job.
+type mailArgs struct {
+	ID          token.MailedID `json:"id"`   // of the mail, and of the token in its link
+	Mail        string         `json:"mail"` // name of its template
+	Address     string         `json:"address"`
+	RequestedAt time.Time      `json:"requested_at"`
+	Language    string         `json:"language"` // that the request asked for; the account's own goes before it
+}
+
+// Kind implements job.Args.
+func (mailArgs) Kind() string { return "auth.mail" }
+
+// mailWork says how mails are worked: in a queue of their own, so that a mail server which answers each step as late as it
+// may keeps nothing else waiting.
+var mailWork = job.Options{Queue: "mail", Timeout: 3 * time.Minute}
+
+// newMail is a mail to whoever has the address, as somebody asks for it now.
+func (s *Service) newMail(ctx context.Context, name string, email account.Email) mailArgs {
+	return mailArgs{
+		ID: token.NewMailedID(), Mail: name, Address: email.String(), RequestedAt: s.deps.Clock.Now(),
+		Language: mail.Language(httpapi.AcceptLanguage(ctx)),
+	}
+}
+
+// askForMail leaves everything else to the job.
+func (s *Service) askForMail(ctx context.Context, name string, email account.Email) error {
+	args := s.newMail(ctx, name, email)
+	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return s.deps.Jobs.Enqueue(ctx, tx, args) })
+}
+
+var errPassed = errors.New("nobody would want the mail any more: its link has expired, was used, or gave way to a newer one")
+
+// sendMail writes to the account that has the address by now, if there is one that wants the mail. It may run again after a
+// crash: the same mail has the same Message-ID, and the same link.
+func (s *Service) sendMail(ctx context.Context, j job.Job[mailArgs]) error {
+	email, err := account.ParseEmail(j.Args.Address)
+	if err != nil {
+		return job.Pointless(err)
+	}
+	u, err := s.deps.Accounts.ByEmail(ctx, email)
+	if errors.Is(err, users.ErrNotFound) || err == nil && !wants(j.Args.Mail, u) {
+		return nil // as good an end as any: requests do not look who is there
+	}
+	if err != nil {
+		return err
+	}
+	l := letter{Address: u.Email, At: j.Args.RequestedAt}
+	if to, ok := s.linkOf(j.Args.Mail); ok {
+		if err := s.prepareToken(ctx, j.Args, u, to); err != nil {
+			return err
+		}
+		l.Link, l.ttl = to.with(s.deps.MailedTokens.Token(to.purpose, j.Args.ID).Reveal()), to.ttl
+	}
+	return s.send(ctx, j.Args, u, l)
+}
+
+// wants says whether there is a point in a mail to the account.
+func wants(name string, u users.User) bool {
+	return u.IsActive && (name != mailVerify || !u.EmailVerified)
+}
+
+func (s *Service) send(ctx context.Context, a mailArgs, u users.User, l letter) error {
+	locale := ""
+	if u.Locale != nil {
+		locale = *u.Locale
+	}
+	m := mail.Message{ID: a.ID.String(), To: u.Email, Language: mail.Language(locale, a.Language)}
+	var err error
+	if m.Subject, m.Text, m.HTML, err = s.deps.Mails.Render(a.Mail, m.Language, l); err != nil {
+		return err
+	}
+	err = s.deps.Mail.Send(ctx, m)
+	if errors.Is(err, mail.ErrRefused) {
+		return job.Pointless(err)
+	}
+	return err
+}
+
+// prepareToken makes sure that the link leads somewhere: that its token is the newest of its account and purpose.
+func (s *Service) prepareToken(ctx context.Context, a mailArgs, u users.User, to link) error {
+	repo := repository{s.deps.DB}
+	t := mailedToken{id: a.ID, account: u.ID, purpose: to.purpose, address: u.Email, createdAt: a.RequestedAt, expiresAt: a.RequestedAt.Add(to.ttl)}
+	now := s.deps.Clock.Now()
+	if !t.good(now) {
+		return job.Pointless(errPassed)
+	}
+	if err := repo.putToken(ctx, t); err != nil {
+		if _, gone := database.ForeignKeyViolation(err); gone {
+			return job.Pointless(users.ErrNotFound) // deleted since we looked
+		}
+		return err
+	}
+	newest, err := repo.newestToken(ctx, u.ID, to.purpose)
+	if err != nil {
+		return err
+	}
+	if newest.id != a.ID || !newest.good(now) {
+		return job.Pointless(errPassed)
+	}
+	return nil
+}
+
+// link is where a mail's link leads, and for how long.
+type link struct {
+	purpose token.MailedPurpose
+	ttl     time.Duration
+	page    string // URL
+}
+
+// The pages that mailed links lead to where the product has none of its own.
+const (
+	resetPage  = "/reset-password"
+	verifyPage = "/verify-email"
+)
+
+// linkOf gives the link of a mail, or false for one without.
+func (s *Service) linkOf(name string) (link, bool) {
+	own, path, l := "", "", link{}
+	switch name {
+	case mailReset:
+		own, path, l = s.settings.Pages.ResetURL, resetPage, link{purpose: token.MailedReset, ttl: s.settings.Reset.TTL}
+	case mailVerify:
+		own, path, l = s.settings.Pages.VerifyURL, verifyPage, link{purpose: token.MailedVerify, ttl: s.settings.Verify.TTL}
+	default:
+		return link{}, false
+	}
+	if l.page = own; own == "" {
+		l.page = s.deps.LinkTo(path)
+	}
+	return l, true
+}
+
+// with gives the URL with a token, behind what its query holds already.
+func (l link) with(token string) string {
+	u, err := url.Parse(l.page)
+	if err != nil {
+		return l.page // the settings were checked
+	}
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "token=" + token
+	return u.String()
+}
