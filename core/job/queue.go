@@ -2,11 +2,13 @@ package job
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -45,6 +47,11 @@ type QueueOptions struct {
 // Open prepares a queue in the database, whose schema must be there, and does no I/O. It fails where two handlers share a
 // kind, or a schedule has none: mistakes of the program.
 func Open(db *database.DB, o QueueOptions) (*Queue, error) {
+	pool, write := db.Handles()
+	return openOn(pool, write, db.Pooled(), o)
+}
+
+func openOn(pool *pgxpool.Pool, write *sql.DB, pooled bool, o QueueOptions) (*Queue, error) {
 	kinds, err := handlersByKind(o.Handlers, o.Schedules)
 	if err != nil {
 		return nil, err
@@ -53,8 +60,8 @@ func Open(db *database.DB, o QueueOptions) (*Queue, error) {
 	if q.observe == nil {
 		q.observe = func(string, Outcome) {}
 	}
-	if pool, write := db.Handles(); pool != nil {
-		q.engine, err = newEngine(riverpgxv5.New(pool), q.config(db.Pooled()))
+	if pool != nil {
+		q.engine, err = newEngine(riverpgxv5.New(pool), q.config(pooled))
 	} else {
 		q.engine, err = newEngine(riversqlite.New(write), q.config(true)) // River would ask for news 20 times a second
 	}

@@ -163,7 +163,9 @@ func outlive(t *testing.T, server *testenv.Postgres, pooler string) {
 	require.NoError(t, err)
 	const marker = 271828182
 	for _, how := range []testenv.Shutdown{testenv.Fast, testenv.Immediate} {
-		enqueue := func(ctx context.Context, tx *database.Tx) error { return q.Enqueue(ctx, tx, errandArgs{Number: marker}) }
+		enqueue := func(ctx context.Context, tx *database.Tx) error {
+			return q.Enqueue(ctx, tx, errandArgs{Number: marker})
+		}
 		require.NoError(t, db.InTx(t.Context(), enqueue))
 		require.Equal(t, marker, <-ran)
 		require.NoError(t, server.Halt(t.Context(), how))

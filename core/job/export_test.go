@@ -1,0 +1,4 @@
+package job
+
+// OpenOn is Open on handles of the test's own.
+var OpenOn = openOn
