@@ -104,7 +104,7 @@ func counted(t *testing.T, at testkit.Database, statements *atomic.Int64, o job.
 		write.SetMaxOpenConns(1)
 		t.Cleanup(func() { _ = write.Close() })
 	}
-	q, err := job.OpenOn(pool, write, false, o)
+	q, err := job.OpenOn(pool, write, o)
 	require.NoError(t, err)
 	return q
 }

@@ -2,13 +2,11 @@ package job
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -47,11 +45,16 @@ type QueueOptions struct {
 // Open prepares a queue in the database, whose schema must be there, and does no I/O. It fails where two handlers share a
 // kind, or a schedule has none: mistakes of the program.
 func Open(db *database.DB, o QueueOptions) (*Queue, error) {
-	pool, write := db.Handles()
-	return openOn(pool, write, db.Pooled(), o)
+	return open(o, func(q *Queue) (engine, error) {
+		pool, write := db.Handles()
+		if pool == nil {
+			return newEngine(riversqlite.New(write), q.config(true)) // River would ask for news 20 times a second
+		}
+		return newEngine(riverpgxv5.New(pool), q.config(db.Pooled()))
+	})
 }
 
-func openOn(pool *pgxpool.Pool, write *sql.DB, pooled bool, o QueueOptions) (*Queue, error) {
+func open(o QueueOptions, on func(*Queue) (engine, error)) (*Queue, error) {
 	kinds, err := handlersByKind(o.Handlers, o.Schedules)
 	if err != nil {
 		return nil, err
@@ -60,12 +63,7 @@ func openOn(pool *pgxpool.Pool, write *sql.DB, pooled bool, o QueueOptions) (*Qu
 	if q.observe == nil {
 		q.observe = func(string, Outcome) {}
 	}
-	if pool != nil {
-		q.engine, err = newEngine(riverpgxv5.New(pool), q.config(pooled))
-	} else {
-		q.engine, err = newEngine(riversqlite.New(write), q.config(true)) // River would ask for news 20 times a second
-	}
-	if err != nil {
+	if q.engine, err = on(q); err != nil {
 		return nil, fmt.Errorf("job: %w", err)
 	}
 	return q, nil

@@ -161,6 +161,7 @@ func outlive(t *testing.T, server *testenv.Postgres, pooler string) {
 	q := p.open(t, job.QueueOptions{Handlers: []job.Handler{job.Handle(job.Options{}, func(_ context.Context, j job.Job[errandArgs]) error { ran <- j.Args.Number; return nil })}})
 	w, err := q.Start(t.Context(), job.Settings{Concurrency: 2})
 	require.NoError(t, err)
+	require.Eventually(t, func() bool { return p.listens(t) == (pooler == database.PoolerNone) }, 5*time.Second, 10*time.Millisecond)
 	const marker = 271828182
 	for _, how := range []testenv.Shutdown{testenv.Fast, testenv.Immediate} {
 		enqueue := func(ctx context.Context, tx *database.Tx) error {
@@ -176,6 +177,12 @@ func outlive(t *testing.T, server *testenv.Postgres, pooler string) {
 		begun := time.Now()
 		require.Equal(t, marker, <-ran)
 		t.Logf("pooler %s, %s: a new job ran after %s", pooler, how, time.Since(begun))
+		if pooler == database.PoolerTransaction {
+			require.False(t, p.listens(t), "a pooler has no connection to listen on")
+			var named int
+			require.NoError(t, db.QueryRow(t.Context(), "SELECT count(*) FROM pg_prepared_statements").Scan(&named))
+			require.Zero(t, named, "nor keeps it statements")
+		}
 		for len(ran) > 0 { // an attempt whose commit was not answered
 			<-ran
 		}
@@ -187,6 +194,14 @@ func outlive(t *testing.T, server *testenv.Postgres, pooler string) {
 	require.NoError(t, err)
 	password, _ := u.User.Password()
 	require.NotContains(t, p.logs.String(), password)
+}
+
+// listens says whether a connection to the server waits for notifications.
+func (p place) listens(t *testing.T) bool {
+	t.Helper()
+	var n int
+	require.NoError(t, p.db.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'").Scan(&n))
+	return n > 0
 }
 
 // requireSaidOnce wants no line of the log twice, and no job's arguments.
