@@ -43,6 +43,7 @@ func (a *attempts[A]) Work(ctx context.Context, j *river.Job[A]) (err error) {
 		return river.JobCancel(err)
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		log.InfoContext(ctx, "job interrupted; it goes back to the queue")
+		return context.Cause(ctx) // whatever err says: to River this alone is no failed attempt
 	case j.Attempt >= j.MaxAttempts:
 		log.ErrorContext(ctx, "job failed for the last time", "cause", err.Error())
 	default:

@@ -2,6 +2,8 @@ package job
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -10,17 +12,18 @@ import (
 // drainPause is how long Drain waits between two looks for jobs.
 const drainPause = 2 * time.Millisecond
 
-// Drain works every job that is due, and those that come of it, and returns when none is left: what failed waits for its
+// Drain works every job of the queue's kinds that is due, and those that come of it, and returns when none is left: what failed waits for its
 // next attempt and is left. It returns ctx's error when that ends first.
 func (q *Queue) Drain(ctx context.Context, s Settings) error {
 	w, err := q.start(ctx, s, func(c *river.Config) { c.PollOnly, c.FetchCooldown, c.FetchPollInterval = true, drainPause, drainPause })
 	if err != nil {
 		return err
 	}
+	kinds := slices.Collect(maps.Keys(q.kinds))
 	tick := time.NewTicker(drainPause)
 	defer tick.Stop()
 	for {
-		due, err := q.engine.due(ctx)
+		due, err := q.engine.due(ctx, kinds)
 		if err != nil || !due {
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), HardStop)
 			defer cancel()

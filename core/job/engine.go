@@ -15,7 +15,7 @@ type engine interface {
 	insert(ctx context.Context, native any, a Args, o *river.InsertOpts) error
 	worker(c river.Config) (client, error)
 	polls() bool
-	due(ctx context.Context) (bool, error) // whether a job is at work or may be begun
+	due(ctx context.Context, kinds []string) (bool, error) // whether a job of these kinds is at work or may be begun
 }
 
 // client is a river.Client that works jobs.
@@ -50,15 +50,15 @@ func (e *riverEngine[T]) worker(c river.Config) (client, error) { return river.N
 
 func (e *riverEngine[T]) polls() bool { return e.asks }
 
-func (e *riverEngine[T]) due(ctx context.Context) (bool, error) {
-	running, err := e.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(1))
+func (e *riverEngine[T]) due(ctx context.Context, kinds []string) (bool, error) {
+	running, err := e.client.JobList(ctx, river.NewJobListParams().Kinds(kinds...).States(rivertype.JobStateRunning).First(1))
 	if err != nil {
 		return false, fmt.Errorf("job: look for jobs: %w", err)
 	}
 	if len(running.Jobs) > 0 {
 		return true, nil
 	}
-	next, err := e.client.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateAvailable).OrderBy(river.JobListOrderByScheduledAt, river.SortOrderAsc).First(1))
+	next, err := e.client.JobList(ctx, river.NewJobListParams().Kinds(kinds...).States(rivertype.JobStateAvailable).OrderBy(river.JobListOrderByScheduledAt, river.SortOrderAsc).First(1))
 	if err != nil {
 		return false, fmt.Errorf("job: look for jobs: %w", err)
 	}

@@ -26,7 +26,7 @@ type Job[A Args] struct {
 type Options struct {
 	Queue       string                                  // jobs of one queue wait for each other's workers; "default" unless set
 	Timeout     time.Duration                           // of one attempt, after which its context ends; 1 minute unless set
-	MaxAttempts int                                     // 13 unless set: with the usual back-off, about a day
+	MaxAttempts int                                     // 13 unless set: with the usual back-off, about 17 hours
 	Backoff     func(attempt int) (after time.Duration) // how long to wait after an attempt that failed; 1s, 16s, 81s … (attempt⁴) unless set
 }
 

@@ -45,6 +45,16 @@ type QueueOptions struct {
 // Open prepares a queue in the database, whose schema must be there, and does no I/O. It fails where two handlers share a
 // kind, or a schedule has none: mistakes of the program.
 func Open(db *database.DB, o QueueOptions) (*Queue, error) {
+	return open(o, func(q *Queue) (engine, error) {
+		pool, write := db.Handles()
+		if pool == nil {
+			return newEngine(riversqlite.New(write), q.config(true)) // River would ask for news 20 times a second
+		}
+		return newEngine(riverpgxv5.New(pool), q.config(db.Pooled()))
+	})
+}
+
+func open(o QueueOptions, on func(*Queue) (engine, error)) (*Queue, error) {
 	kinds, err := handlersByKind(o.Handlers, o.Schedules)
 	if err != nil {
 		return nil, err
@@ -53,12 +63,7 @@ func Open(db *database.DB, o QueueOptions) (*Queue, error) {
 	if q.observe == nil {
 		q.observe = func(string, Outcome) {}
 	}
-	if pool, write := db.Handles(); pool != nil {
-		q.engine, err = newEngine(riverpgxv5.New(pool), q.config(db.Pooled()))
-	} else {
-		q.engine, err = newEngine(riversqlite.New(write), q.config(true)) // River would ask for news 20 times a second
-	}
-	if err != nil {
+	if q.engine, err = on(q); err != nil {
 		return nil, fmt.Errorf("job: %w", err)
 	}
 	return q, nil

@@ -42,7 +42,8 @@ func (q *Queue) config(polls bool) river.Config {
 	c := river.Config{
 		PollOnly: polls, FetchCooldown: fetchCooldown, FetchPollInterval: pollListening, MaxAttempts: defaultMaxAttempts,
 		CompletedJobRetentionPeriod: keepCompleted, CancelledJobRetentionPeriod: keepCancelled, DiscardedJobRetentionPeriod: keepDiscarded,
-		Logger: slog.New(quiet{q.logger.Handler()}),
+		FetchOnlyKnownKinds: true, // a kind that a newer version of the program enqueues waits for that version
+		Logger:              slog.New(newQuiet(q.logger.Handler())),
 	}
 	if polls {
 		c.FetchPollInterval = pollOnly

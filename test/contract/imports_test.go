@@ -77,6 +77,7 @@ func TestEachLibraryHasOneRoom(t *testing.T) {
 		"github.com/redis/rueidis":      {"core/cache", "core/ratelimit"},
 		"github.com/golang-jwt":         {"core/token"},
 		"github.com/wneessen/go-mail":   {"core/mail"},
+		"github.com/riverqueue/river":   {"core/job"},
 		"github.com/spf13":              {"cli"},
 	}
 	eachFile(t, func(pkg, path string, f *ast.File) {
