@@ -76,15 +76,16 @@ func TestStatement22LargeAndDeepInputIsRefusedAtOnce(t *testing.T) {
 	sized := func(n int) string { return fmt.Sprintf("%sContent-Length: %d\r\n\r\n", post, n) }
 	member := `,"e1":"` + strings.Repeat("x", 24) + `"`
 	for name, c := range map[string]struct {
-		head   string
-		body   endless
-		status int
+		head    string
+		body    endless
+		offends int // bytes of the body up to the offending one
+		status  int
 	}{
-		"a gibibyte in chunks": {post + "Transfer-Encoding: chunked\r\n\r\n", endless{"1000\r\n" + strings.Repeat("x", 4096) + "\r\n", 1 << 30}, http.StatusRequestEntityTooLarge},
-		"a gibibyte announced": {sized(1 << 30), endless{strings.Repeat(" ", 4096), 1 << 30}, http.StatusRequestEntityTooLarge},
-		"a mebibyte of header": {"GET /users/me HTTP/1.1\r\nHost: x\r\n", endless{"X-Filler: " + strings.Repeat("x", 4000) + "\r\n", 1 << 20}, http.StatusRequestHeaderFieldsTooLarge},
-		"deep JSON":            {sized(1 << 20), endless{strings.Repeat("[", 1024), 1 << 20}, http.StatusBadRequest},
-		"wide JSON":            {sized(12+30_000*len(member)) + `{"email":"x"`, endless{member, 30_000 * len(member)}, http.StatusBadRequest},
+		"a gibibyte in chunks": {post + "Transfer-Encoding: chunked\r\n\r\n", endless{"1000\r\n" + strings.Repeat("x", 4096) + "\r\n", 1 << 30}, 1 << 20, http.StatusRequestEntityTooLarge},
+		"a gibibyte announced": {sized(1 << 30), endless{strings.Repeat(" ", 4096), 1 << 30}, 0, http.StatusRequestEntityTooLarge},
+		"a mebibyte of header": {"GET /users/me HTTP/1.1\r\nHost: x\r\n", endless{"X-Filler: " + strings.Repeat("x", 4000) + "\r\n", 1 << 20}, 64 << 10, http.StatusRequestHeaderFieldsTooLarge},
+		"deep JSON":            {sized(1 << 20), endless{strings.Repeat("[", 1024), 1 << 20}, 1 << 20, http.StatusBadRequest},
+		"wide JSON":            {sized(12+30_000*len(member)) + `{"email":"x"`, endless{member, 30_000 * len(member)}, 30_000 * len(member), http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,13 +113,17 @@ func TestStatement22LargeAndDeepInputIsRefusedAtOnce(t *testing.T) {
 					answered <- time.Since(written)
 				}()
 				body, buf := c.body, make([]byte, 16<<10)
+				mu.Lock()
+				written = time.Now()
+				mu.Unlock()
 				_, err := io.WriteString(conn, c.head)
 				for total := 0; err == nil; {
 					var n int
 					if n, err = body.Read(buf); err != nil {
 						break
 					}
-					if total += n; total <= 2<<20 { // what comes later cannot be the offending byte
+					total += n
+					if total-n < c.offends { // what comes later is not the offending byte
 						mu.Lock()
 						written = time.Now()
 						mu.Unlock()
