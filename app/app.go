@@ -203,7 +203,7 @@ func (a *App) Open(ctx context.Context) error {
 	if err := a.Stores.openRest(ctx, a.settings); err != nil {
 		return err
 	}
-	if err := a.openJobs(); err != nil {
+	if err := a.openJobs(); err != nil { //nolint:contextcheck // attempts are counted whenever they end
 		return err
 	}
 	return a.instrument()

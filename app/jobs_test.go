@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/testkit"
@@ -49,9 +50,9 @@ type process struct {
 	over  bool
 }
 
-func run(t *testing.T, db testkit.Database, roles app.Roles, work func(context.Context, errand) error, set map[string]string) *process {
+func run(t *testing.T, db testkit.Database, roles app.Roles, work func(context.Context, errand) error) *process {
 	t.Helper()
-	a := load(t, db, work, set)
+	a := load(t, db, work, nil)
 	require.NoError(t, a.Open(t.Context()))
 	ctx, term := context.WithCancel(context.Background())
 	p := &process{App: a, t: t, term: term, ended: make(chan error, 1)}
@@ -135,11 +136,11 @@ func TestAServerWithoutAWorkerLeavesItsJobsToOne(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		here, there := make(chan int, 8), make(chan int, 8)
-		server := run(t, db, app.Roles{API: true}, into(here), nil)
+		server := run(t, db, app.Roles{API: true}, into(here))
 		require.NotNil(t, server.at.Public)
 		server.enqueue(1, 2, 3)
 		require.Equal(t, 3, server.left("state = 'available'"))
-		worker := run(t, db, app.Roles{Worker: true}, into(there), nil)
+		worker := run(t, db, app.Roles{Worker: true}, into(there))
 		require.Nil(t, worker.at.Public, "a worker answers nobody")
 		require.ElementsMatch(t, []int{1, 2, 3}, []int{<-there, <-there, <-there})
 		server.enqueue(4)
@@ -156,7 +157,7 @@ func TestTwoServersShareTheirJobs(t *testing.T) {
 		done := make(chan struct{}, 4*each)
 		work := func(_ context.Context, j errand) error { runs[j.Args.Number].Add(1); done <- struct{}{}; return nil }
 		both := app.Roles{API: true, Worker: true}
-		a, b := run(t, db, both, work, nil), run(t, db, both, work, nil)
+		a, b := run(t, db, both, work), run(t, db, both, work)
 		go func() {
 			for n := range each {
 				a.enqueue(n)
@@ -182,7 +183,7 @@ func TestAJobAtWorkFinishesWithinTheGrace(t *testing.T) {
 			close(began)
 			<-release
 			return ctx.Err()
-		}, nil)
+		})
 		p.enqueue(1)
 		<-began
 		p.term()
@@ -193,7 +194,7 @@ func TestAJobAtWorkFinishesWithinTheGrace(t *testing.T) {
 		close(release)
 		require.Less(t, p.stop(), 5*time.Second)
 		again := make(chan int, 4)
-		other := run(t, db, app.Roles{Worker: true}, into(again), nil)
+		other := run(t, db, app.Roles{Worker: true}, into(again))
 		other.enqueue(2)
 		require.Equal(t, 2, <-again, "the first is done")
 	})
@@ -212,7 +213,7 @@ func TestAStuckJobIsCutOffAndRunAgain(t *testing.T) {
 			}
 			<-ctx.Done()
 			return ctx.Err()
-		}, nil)
+		})
 		t.Cleanup(func() { close(release) })
 		p.enqueue(1, 2)
 		<-began
@@ -221,7 +222,7 @@ func TestAStuckJobIsCutOffAndRunAgain(t *testing.T) {
 		t.Logf("it ended after %s", took)
 		require.Less(t, took, 10*time.Second)
 		again := make(chan errand, 4)
-		other := run(t, db, app.Roles{Worker: true}, func(_ context.Context, j errand) error { again <- j; return nil }, nil)
+		other := run(t, db, app.Roles{Worker: true}, func(_ context.Context, j errand) error { again <- j; return nil })
 		j := <-again
 		require.Equal(t, 1, j.Args.Number)
 		require.Equal(t, 1, j.Attempt, "an interruption is no failure")
@@ -239,7 +240,7 @@ func TestAWorkerTellsHowItIs(t *testing.T) {
 				return job.Pointless(context.Canceled)
 			}
 			return nil
-		}, nil)
+		})
 		status, body := p.ops("/readyz")
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, "ready", readiness(t, body).Status)
@@ -276,12 +277,7 @@ func TestAKindBeginsWithItsModulesName(t *testing.T) {
 	require.EqualError(t, err, `module shop handles jobs of the kind "errands.run", which does not begin with its name and a dot`)
 }
 
-type readinessBody struct {
-	Status string
-	Stores map[string]struct{ Status string }
-}
-
-func readiness(t *testing.T, body string) (r readinessBody) {
+func readiness(t *testing.T, body string) (r httpapi.Readiness) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(body), &r))
 	return r

@@ -47,7 +47,8 @@ func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) err
 			return listenFault("ops.addr", a.settings.ops.Addr, err)
 		}
 		at.Ops = ops.Addr()
-		defer a.serveOps(ctx, ops, &draining)()
+		endOps := a.serveOps(ctx, ops, &draining)
+		defer endOps()
 	}
 	serve := func() error { <-running.Done(); return nil }
 	if roles.API {

@@ -70,5 +70,5 @@ func (a *attempts[A]) NextRetry(j *river.Job[A]) time.Time {
 	if a.options.Backoff == nil {
 		return time.Time{}
 	}
-	return time.Now().Add(a.options.Backoff(j.Attempt))
+	return time.Now().Add(a.options.Backoff(j.Attempt)) //nolint:forbidigo // River compares with the wall clock
 }

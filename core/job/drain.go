@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -25,12 +26,7 @@ func (q *Queue) Drain(ctx context.Context, s Settings) error {
 	for {
 		due, err := q.engine.due(ctx, kinds)
 		if err != nil || !due {
-			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), HardStop)
-			defer cancel()
-			if stopped := w.Stop(stop); err == nil {
-				err = stopped
-			}
-			return err
+			return errors.Join(err, w.stopWithin(ctx, HardStop))
 		}
 		select {
 		case <-tick.C:

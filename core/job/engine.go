@@ -62,5 +62,5 @@ func (e *riverEngine[T]) due(ctx context.Context, kinds []string) (bool, error) 
 	if err != nil {
 		return false, fmt.Errorf("job: look for jobs: %w", err)
 	}
-	return len(next.Jobs) > 0 && !next.Jobs[0].ScheduledAt.After(time.Now()), nil
+	return len(next.Jobs) > 0 && !next.Jobs[0].ScheduledAt.After(time.Now()), nil //nolint:forbidigo // River schedules by the wall clock
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,9 +109,7 @@ func (c *count) all() map[int]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := map[int]int{}
-	for n, runs := range c.runs {
-		all[n] = runs
-	}
+	maps.Copy(all, c.runs)
 	return all
 }
 
@@ -175,7 +174,7 @@ func TestAFailedJobIsTriedAgain(t *testing.T) {
 				}
 				return nil
 			})},
-			Observe: func(kind string, o job.Outcome) { outcomes <- o },
+			Observe: func(_ string, o job.Outcome) { outcomes <- o },
 		})
 		start(t, q, 2)
 		p.enqueue(t, q, 1)

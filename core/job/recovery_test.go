@@ -209,7 +209,9 @@ func requireSaidOnce(t *testing.T, log string, marker int) {
 	t.Helper()
 	seen := map[string]bool{}
 	for line := range strings.Lines(log) {
-		var entry struct{ Msg string }
+		var entry struct {
+			Msg string `json:"msg"`
+		}
 		require.NoError(t, json.Unmarshal([]byte(line), &entry))
 		require.False(t, seen[entry.Msg], "twice: %s", line)
 		seen[entry.Msg] = true

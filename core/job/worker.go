@@ -129,6 +129,13 @@ func outcomeOf(e *river.Event) Outcome {
 	}
 }
 
+// stopWithin is Stop within a time of its own, for callers whose context may have ended.
+func (w *Worker) stopWithin(ctx context.Context, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
+	defer cancel()
+	return w.Stop(ctx)
+}
+
 // HardStop is what Stop takes longer than its context, for jobs to notice that they were cancelled.
 const HardStop = 2 * time.Second
 
