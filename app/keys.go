@@ -69,10 +69,10 @@ func (o *outcome) note(ctx context.Context, err error) {
 	case ctx.Err() != nil: // stopped, which is no failure
 	case err != nil && err.Error() != o.failed:
 		o.failed = err.Error()
-		o.logger.WarnContext(ctx, "cannot "+o.what, "cause", err)
+		o.logger.WarnContext(ctx, "work in the background fails, trying again", "work", o.what, "cause", err)
 	case err == nil && o.failed != "":
 		o.failed = ""
-		o.logger.InfoContext(ctx, "can again "+o.what)
+		o.logger.InfoContext(ctx, "work in the background goes on", "work", o.what)
 	}
 }
 

@@ -69,7 +69,8 @@ func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) err
 		}
 		defer stopWorker()
 	}
-	defer a.keepKeys(ctx)()
+	endKeys := a.keepKeys(ctx)
+	defer endKeys()
 	go newMemoryKeeper().run(running)
 	if ready != nil {
 		ready(at)

@@ -132,7 +132,8 @@ const (
 
 // linkOf gives the link of a mail, or false for one without.
 func (s *Service) linkOf(name string) (link, bool) {
-	own, path, l := "", "", link{}
+	var own, path string
+	var l link
 	switch name {
 	case mailReset:
 		own, path, l = s.settings.Pages.ResetURL, resetPage, link{purpose: token.MailedReset, ttl: s.settings.Reset.TTL}

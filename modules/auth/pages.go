@@ -62,7 +62,7 @@ func resetTextEnglish(policy password.Policy) httpapi.FormText {
 	}
 }
 
-func resetTextGerman(policy password.Policy) httpapi.FormText {
+func resetTextGerman(policy password.Policy) httpapi.FormText { //nolint:gosec // G101 takes words about passwords for one
 	hint := fmt.Sprintf("Mindestens %d Zeichen.", policy.MinLength())
 	if policy != password.NIST {
 		hint = fmt.Sprintf("Mindestens %d Zeichen, darunter ein Großbuchstabe, ein Kleinbuchstabe und eine Ziffer.", policy.MinLength())

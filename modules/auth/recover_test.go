@@ -380,14 +380,14 @@ func TestAMailThatIsSentTwiceHasOneMessageID(t *testing.T) {
 		text := forgot(t, api, u.Email)
 		first := api.LastMailTo(u.Email)
 		// As if the worker had died between the mail and its acknowledgement.
-		change(t, api, `UPDATE river_job SET state = 'available', finalized_at = NULL WHERE kind = 'auth.mail'`)
+		change(t, api, `UPDATE river_job SET state = 'available', finalized_at = NULL WHERE kind = 'auth.mail'`) //nolint:misspell // River's column
 		api.WorkJobs()
 		all := api.MailTo(u.Email, 1)
 		require.Len(t, all, 1)
 		require.Equal(t, first.MessageID, all[0].MessageID)
 		require.Equal(t, first.Links, all[0].Links)
 		api.Post("/auth/reset-password", reset(text, nextPassword)).Status(http.StatusNoContent)
-		change(t, api, `UPDATE river_job SET state = 'available', finalized_at = NULL WHERE kind = 'auth.mail' AND state = 'completed'`)
+		change(t, api, `UPDATE river_job SET state = 'available', finalized_at = NULL WHERE kind = 'auth.mail' AND state = 'completed'`) //nolint:misspell // River's column
 		api.WorkJobs()
 		require.Len(t, api.MailTo(u.Email, 2), 2, "a link that was used is not sent again")
 	})

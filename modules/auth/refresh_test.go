@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -160,9 +162,7 @@ func TestFiftyRefreshesAtOnceOverTwoInstances(t *testing.T) {
 			}
 			wg.Wait()
 			require.Len(t, successors, 1)
-			var next string
-			for next = range successors {
-			}
+			next := slices.Collect(maps.Keys(successors))[0]
 			if leeway == "0s" {
 				require.Equal(t, map[int]int{http.StatusOK: 1, http.StatusUnauthorized: 49}, statuses)
 				refuse(t, one, next)

@@ -91,7 +91,7 @@ func (r repository) putToken(ctx context.Context, t mailedToken) error {
 	return err
 }
 
-const tokenColumns = `id, account_id, purpose, address, created_at, expires_at, used_at`
+const mailedTokenColumns = `id, account_id, purpose, address, created_at, expires_at, used_at`
 
 func scanToken(row *database.Row) (mailedToken, error) {
 	var t mailedToken
@@ -106,12 +106,12 @@ func scanToken(row *database.Row) (mailedToken, error) {
 
 // token gives ErrInvalidToken where there is no such row.
 func (r repository) token(ctx context.Context, id token.MailedID) (mailedToken, error) {
-	return scanToken(r.q.QueryRow(ctx, `SELECT `+tokenColumns+` FROM auth_mailed_tokens WHERE id = ?`, id))
+	return scanToken(r.q.QueryRow(ctx, `SELECT `+mailedTokenColumns+` FROM auth_mailed_tokens WHERE id = ?`, id))
 }
 
 // newestToken gives ErrInvalidToken where nothing was mailed to the account for the purpose.
 func (r repository) newestToken(ctx context.Context, id account.ID, purpose token.MailedPurpose) (mailedToken, error) {
-	return scanToken(r.q.QueryRow(ctx, `SELECT `+tokenColumns+` FROM auth_mailed_tokens WHERE account_id = ? AND purpose = ?`, id, string(purpose)))
+	return scanToken(r.q.QueryRow(ctx, `SELECT `+mailedTokenColumns+` FROM auth_mailed_tokens WHERE account_id = ? AND purpose = ?`, id, string(purpose)))
 }
 
 // useToken is true for one of all who try, while the token lives.

@@ -46,7 +46,7 @@ func TestAnyOrderOfUsesLeavesOneLiveTokenPerSession(t *testing.T) {
 		for name, allowed := range map[string]time.Duration{"with leeway": leeway, "strict": 0} {
 			clk := newClock()
 			i := open(t, db, clk, func(s *sessions.Settings) { s.ReuseLeeway = allowed })
-			t.Run(name, func(t *testing.T) { //nolint:paralleltest // both share the database's one schema, and rapid is sequential
+			t.Run(name, func(t *testing.T) { // not parallel: both share the database's one schema, and rapid is sequential
 				rapid.Check(t, func(rt *rapid.T) {
 					m := &model{t: t, i: i, clk: clk, leeway: allowed, owner: account.NewID()}
 					rt.Repeat(map[string]func(*rapid.T){

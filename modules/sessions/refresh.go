@@ -11,11 +11,11 @@ import (
 	"github.com/gatehouse/gatehouse/core/token"
 )
 
-// A session's refresh tokens are a chain: generation 0 is random, and each further one is derived from the one before, so
-// the successor of a token can be made again by whoever presents that token, and by nobody from the database. The row
-// holds the generation and digest of the chain's one live end, and the digest of the token before it.
+// Refresh uses a refresh token of a session. These are a chain: generation 0 is random, and each further one is derived
+// from the one before, so the successor of a token can be made again by whoever presents that token, and by nobody from
+// the database. The row holds the generation and digest of the chain's one live end, and the digest of the token before it.
 //
-// Refresh uses a refresh token. The current one is replaced by its successor in a single statement that compares and sets,
+// The current one is replaced by its successor in a single statement that compares and sets,
 // so that of any number of uses at once one rotates and the others find the row changed. Those, and whoever lost the
 // answer, get the same successor again within reuse_leeway of the rotation, for as long as that successor is the chain's
 // end. Any other use of a token that was already used means that two parties hold the chain, and ends the session.

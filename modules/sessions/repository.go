@@ -60,7 +60,7 @@ func (r repository) lineage(ctx context.Context, id account.SessionID) (lineage,
 	if errors.Is(err, database.ErrNoRows) {
 		return lineage{}, false, nil
 	}
-	l.generation, l.ended = uint64(generation), endedAt != nil //nolint:gosec // a generation is never negative
+	l.generation, l.ended = uint64(generation), endedAt != nil // a generation is never negative
 	if rotatedAt != nil {
 		l.rotatedAt = *rotatedAt
 	}

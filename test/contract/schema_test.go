@@ -40,7 +40,6 @@ func schemaOf(t *testing.T, on testkit.Database) []string {
 	for _, query := range []string{columns, indexes} {
 		rows, err := db.Query(t.Context(), query)
 		require.NoError(t, err)
-		defer rows.Close()
 		for rows.Next() {
 			var table, name, what string
 			var flag bool
@@ -50,6 +49,7 @@ func schemaOf(t *testing.T, on testkit.Database) []string {
 			}
 		}
 		require.NoError(t, rows.Err())
+		rows.Close()
 	}
 	slices.Sort(all)
 	return all
@@ -80,13 +80,13 @@ const (
 // The last column says whether the index is unique. Primary keys are told by their columns alone, since SQLite has no index
 // for some of them; an index over part of the rows is told so.
 const (
-	sqliteIndexes = `SELECT m.name, 'index', (SELECT group_concat(name) FROM (SELECT x.name FROM pragma_index_xinfo(i.name) x WHERE x.key = 1 ORDER BY x.seqno)) || CASE i.partial WHEN 1 THEN ' in part' ELSE '' END, i."unique" = 1
+	sqliteIndexes = `SELECT m.name, 'index', (SELECT group_concat(name) FROM (SELECT COALESCE(x.name, 'expression') AS name FROM pragma_index_xinfo(i.name) x WHERE x.key = 1 ORDER BY x.seqno)) || CASE i.partial WHEN 1 THEN ' in part' ELSE '' END, i."unique" = 1
 		FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table' AND i.origin <> 'pk' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'
 		UNION ALL
 		SELECT m.name, 'key', (SELECT group_concat(name) FROM (SELECT c.name FROM pragma_table_info(m.name) c WHERE c.pk > 0 ORDER BY c.pk)), 1 = 1
 		FROM sqlite_master m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'`
 	postgresIndexes = `SELECT c.relname::text, CASE WHEN i.indisprimary THEN 'key' ELSE 'index' END,
-			(SELECT string_agg(a.attname::text, ',' ORDER BY k.position) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, position) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number)
+			(SELECT string_agg(COALESCE(a.attname::text, 'expression'), ',' ORDER BY k.position) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, position) LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number)
 			|| CASE WHEN i.indpred IS NULL THEN '' ELSE ' in part' END, i.indisunique
 		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema()`
 )

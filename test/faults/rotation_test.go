@@ -114,6 +114,7 @@ func (l *rotationLoad) signed(kid string) bool {
 
 // logIn takes a token from one server to every other, at once, and to the service beside each.
 func (l *rotationLoad) logIn(t *testing.T, at int) {
+	t.Helper()
 	token, r := l.servers[at].LogIn("ada@example.com")
 	l.requests.Add(1)
 	if r.Status == http.StatusServiceUnavailable { // hashing has its own bound, which the load may meet
@@ -144,6 +145,7 @@ func (l *rotationLoad) logIn(t *testing.T, at int) {
 
 // read uses tokens old and new.
 func (l *rotationLoad) read(t *testing.T) {
+	t.Helper()
 	for !l.done.Load() {
 		l.mu.Lock()
 		token := l.tokens[rand.IntN(len(l.tokens))]
@@ -153,6 +155,7 @@ func (l *rotationLoad) read(t *testing.T) {
 }
 
 func (l *rotationLoad) use(t *testing.T, s *drive.Server, token string) {
+	t.Helper()
 	l.requests.Add(1)
 	if r := s.Send(http.MethodGet, "/users/me", token, ""); r.Status == http.StatusUnauthorized {
 		t.Errorf("refused: %s", r.Body)
@@ -184,7 +187,11 @@ func (v *verifier) verify(token string, fetch func() []byte) (kid string, err er
 
 func (v *verifier) learn(body []byte) error {
 	var set struct {
-		Keys []struct{ Kid, X, Y string }
+		Keys []struct {
+			Kid string `json:"kid"`
+			X   string `json:"x"`
+			Y   string `json:"y"`
+		} `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &set); err != nil {
 		return err
