@@ -77,7 +77,7 @@ func TestAMailedTokenIsNotPrinted(t *testing.T) {
 	token, key := tokens.Token(MailedReset, NewMailedID()), string(tokens.key())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		printed := fmt.Sprintf(verb, []any{tokens, token})
-		for _, secret := range []string{token.Reveal(), key, strings.Trim(fmt.Sprint(tokens.key()), "[]")} {
+		for _, secret := range []string{token.Reveal(), key, strings.Trim(fmt.Sprint(tokens.key()), "[]")} { //nolint:staticcheck // as %v prints bytes
 			require.NotContains(t, printed, secret, verb)
 		}
 	}

@@ -37,7 +37,7 @@ func (s *Service) resetText(acceptLanguage string) httpapi.FormText {
 	return resetTextEnglish(policy)
 }
 
-func resetTextEnglish(policy password.Policy) httpapi.FormText {
+func resetTextEnglish(policy password.Policy) httpapi.FormText { //nolint:dupl // the same in another language
 	hint := fmt.Sprintf("At least %d characters.", policy.MinLength())
 	if policy != password.NIST {
 		hint = fmt.Sprintf("At least %d characters, with an upper-case letter, a lower-case letter and a digit.", policy.MinLength())
@@ -62,7 +62,7 @@ func resetTextEnglish(policy password.Policy) httpapi.FormText {
 	}
 }
 
-func resetTextGerman(policy password.Policy) httpapi.FormText { //nolint:gosec // G101 takes words about passwords for one
+func resetTextGerman(policy password.Policy) httpapi.FormText { //nolint:dupl // the same in another language
 	hint := fmt.Sprintf("Mindestens %d Zeichen.", policy.MinLength())
 	if policy != password.NIST {
 		hint = fmt.Sprintf("Mindestens %d Zeichen, darunter ein Großbuchstabe, ein Kleinbuchstabe und eine Ziffer.", policy.MinLength())
@@ -70,7 +70,8 @@ func resetTextGerman(policy password.Policy) httpapi.FormText { //nolint:gosec /
 	return httpapi.FormText{
 		Language: "de", Title: "Neues Passwort wählen", Button: "Neues Passwort setzen",
 		Lead:   "Danach sind Sie überall abgemeldet und melden sich mit dem neuen Passwort an.",
-		Labels: map[string]string{newPassword: "Neues Passwort"}, Hints: map[string]string{newPassword: hint},
+		Labels: map[string]string{newPassword: "Neues Passwort"}, //nolint:gosec // G101 takes words about passwords for one
+		Hints: map[string]string{newPassword: hint},
 		Faults: map[errs.Fault]string{
 			errs.Required:        "Bitte geben Sie ein Passwort ein.",
 			errs.TooShort:        fmt.Sprintf("Das Passwort muss mindestens %d Zeichen haben.", policy.MinLength()),

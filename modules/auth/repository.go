@@ -91,7 +91,7 @@ func (r repository) putToken(ctx context.Context, t mailedToken) error {
 	return err
 }
 
-const mailedTokenColumns = `id, account_id, purpose, address, created_at, expires_at, used_at`
+const mailedTokenColumns = `id, account_id, purpose, address, created_at, expires_at, used_at` //nolint:gosec // G101: names of columns
 
 func scanToken(row *database.Row) (mailedToken, error) {
 	var t mailedToken

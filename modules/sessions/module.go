@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/token"
@@ -61,7 +62,10 @@ func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}}
 	s.states = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedStates}, s.loadState)
 	s.changed = push.Follow(d.Push, "sessions", s.states, account.ParseSessionID)
-	return s, module.Module{Name: "sessions", Settings: s.settings, Migrations: migrations, Routes: s.routes}
+	return s, module.Module{
+		Name: "sessions", Settings: s.settings, Migrations: migrations, Routes: s.routes,
+		Jobs: []job.Handler{job.Handle(job.Options{}, s.prune)}, Schedules: []job.Periodic{{Every: pruneEvery, Args: pruneArgs{}}},
+	}
 }
 
 // Service starts, refreshes, lists and ends sessions, and says whether they live.
