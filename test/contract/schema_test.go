@@ -36,22 +36,27 @@ func schemaOf(t *testing.T, on testkit.Database) []string {
 	if db.Engine() == database.PostgreSQL {
 		columns, indexes = postgresColumns, postgresIndexes
 	}
-	var all []string
-	for _, query := range []string{columns, indexes} {
-		rows, err := db.Query(t.Context(), query)
-		require.NoError(t, err)
-		for rows.Next() {
-			var table, name, what string
-			var flag bool
-			require.NoError(t, rows.Scan(&table, &name, &what, &flag))
-			if !foreignTables.MatchString(table) {
-				all = append(all, fmt.Sprint(table, " ", name, " ", sqliteType(what), " ", flag))
-			}
-		}
-		require.NoError(t, rows.Err())
-		rows.Close()
-	}
+	all := append(describe(t, db, columns), describe(t, db, indexes)...)
 	slices.Sort(all)
+	return all
+}
+
+// describe gives a line for each row of what a query tells about our tables.
+func describe(t *testing.T, db *database.DB, query string) []string {
+	t.Helper()
+	rows, err := db.Query(t.Context(), query)
+	require.NoError(t, err)
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var table, name, what string
+		var flag bool
+		require.NoError(t, rows.Scan(&table, &name, &what, &flag))
+		if !foreignTables.MatchString(table) {
+			all = append(all, fmt.Sprint(table, " ", name, " ", sqliteType(what), " ", flag))
+		}
+	}
+	require.NoError(t, rows.Err())
 	return all
 }
 
@@ -80,13 +85,13 @@ const (
 // The last column says whether the index is unique. Primary keys are told by their columns alone, since SQLite has no index
 // for some of them; an index over part of the rows is told so.
 const (
-	sqliteIndexes = `SELECT m.name, 'index', (SELECT group_concat(name) FROM (SELECT COALESCE(x.name, 'expression') AS name FROM pragma_index_xinfo(i.name) x WHERE x.key = 1 ORDER BY x.seqno)) || CASE i.partial WHEN 1 THEN ' in part' ELSE '' END, i."unique" = 1
+	sqliteIndexes = `SELECT m.name, 'index', (SELECT group_concat(name) FROM (SELECT coalesce(x.name, 'expression') AS name FROM pragma_index_xinfo(i.name) x WHERE x.key = 1 ORDER BY x.seqno)) || CASE i.partial WHEN 1 THEN ' in part' ELSE '' END, i."unique" = 1
 		FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table' AND i.origin <> 'pk' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'
 		UNION ALL
 		SELECT m.name, 'key', (SELECT group_concat(name) FROM (SELECT c.name FROM pragma_table_info(m.name) c WHERE c.pk > 0 ORDER BY c.pk)), 1 = 1
-		FROM sqlite_master m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\'`
+		FROM sqlite_master m WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.pk > 0)`
 	postgresIndexes = `SELECT c.relname::text, CASE WHEN i.indisprimary THEN 'key' ELSE 'index' END,
-			(SELECT string_agg(COALESCE(a.attname::text, 'expression'), ',' ORDER BY k.position) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, position) LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number)
+			(SELECT string_agg(coalesce(a.attname::text, 'expression'), ',' ORDER BY k.position) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, position) LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number)
 			|| CASE WHEN i.indpred IS NULL THEN '' ELSE ' in part' END, i.indisunique
 		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema()`
 )
