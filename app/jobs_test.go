@@ -72,7 +72,7 @@ func load(t *testing.T, db testkit.Database, work func(context.Context, errand) 
 	a, err := app.New(with(work), app.Options{Logs: &testkit.Logs{}})
 	require.NoError(t, err)
 	args := map[string]string{
-		"http.addr": "127.0.0.1:0", "ops.addr": "127.0.0.1:0", "database.url": db.URL, "database.pool_min": "0",
+		"http.addr": "127.0.0.1:0", "ops.addr": "127.0.0.1:0", "database.url": db.URL, "database.pool_min": "0", "database.acquire_deadline": "20s",
 		"data_dir": t.TempDir(), "log.format": "json",
 	}
 	maps.Copy(args, set)
@@ -158,12 +158,8 @@ func TestTwoServersShareTheirJobs(t *testing.T) {
 		work := func(_ context.Context, j errand) error { runs[j.Args.Number].Add(1); done <- struct{}{}; return nil }
 		both := app.Roles{API: true, Worker: true}
 		a, b := run(t, db, both, work), run(t, db, both, work)
-		go func() {
-			for n := range each {
-				a.enqueue(n)
-			}
-		}()
 		for n := range each {
+			a.enqueue(n)
 			b.enqueue(each + n)
 		}
 		for range 2 * each {

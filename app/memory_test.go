@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +15,29 @@ const mib = 1 << 20
 func TestMemoryGoesBackOnceAllIsQuiet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // guards what follows
 		state, freed := memoryState{cycles: 1, held: 30 * mib}, 0
-		k := &memoryKeeper{read: func() memoryState { return state }, free: func() {
+		k := &memoryKeeper{read: func() memoryState {
+			mu.Lock()
+			defer mu.Unlock()
+			return state
+		}, free: func() {
+			mu.Lock()
+			defer mu.Unlock()
 			freed++
 			state = memoryState{cycles: state.cycles + 1, held: 30 * mib}
 		}}
+		work := func(cycles uint64, held uint64) {
+			mu.Lock()
+			defer mu.Unlock()
+			state.cycles += cycles
+			state.held += held
+		}
+		frees := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return freed
+		}
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go k.run(ctx)
@@ -27,22 +46,21 @@ func TestMemoryGoesBackOnceAllIsQuiet(t *testing.T) {
 			synctest.Wait()
 		}
 		pass()
-		require.Zero(t, freed, "the collector had work until just now")
+		require.Zero(t, frees(), "the collector had work until just now")
 		pass()
-		require.Equal(t, 1, freed, "what the start has left")
+		require.Equal(t, 1, frees(), "what the start has left")
 		for range 5 {
-			state.cycles++
-			state.held += 50 * mib
+			work(1, 50*mib)
 			pass()
-			require.Equal(t, 1, freed, "not while there is work")
+			require.Equal(t, 1, frees(), "not while there is work")
 		}
 		pass()
-		require.Equal(t, 2, freed)
-		state.held += 2 * mib
+		require.Equal(t, 2, frees())
+		work(0, 2*mib)
 		for range 100 {
 			pass()
 		}
-		require.Equal(t, 2, freed, "so little is not worth it")
+		require.Equal(t, 2, frees(), "so little is not worth it")
 	})
 }
 
