@@ -64,6 +64,9 @@ func run(t *testing.T, db testkit.Database, roles app.Roles, work func(context.C
 		require.NoError(t, err)
 	}
 	t.Cleanup(func() { p.stop() })
+	proven, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, a.Stores.Push.Wait(proven))
 	return p
 }
 

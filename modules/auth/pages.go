@@ -71,7 +71,7 @@ func resetTextGerman(policy password.Policy) httpapi.FormText { //nolint:dupl //
 		Language: "de", Title: "Neues Passwort wählen", Button: "Neues Passwort setzen",
 		Lead:   "Danach sind Sie überall abgemeldet und melden sich mit dem neuen Passwort an.",
 		Labels: map[string]string{newPassword: "Neues Passwort"}, //nolint:gosec // G101 takes words about passwords for one
-		Hints: map[string]string{newPassword: hint},
+		Hints:  map[string]string{newPassword: hint},
 		Faults: map[errs.Fault]string{
 			errs.Required:        "Bitte geben Sie ein Passwort ein.",
 			errs.TooShort:        fmt.Sprintf("Das Passwort muss mindestens %d Zeichen haben.", policy.MinLength()),

@@ -146,7 +146,8 @@ func TestNoStatementScansATable(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		noted, clk := &statements{}, clock.NewFake(time.Now())
-		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk))...)
+		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk),
+			testkit.WithSetting("database.statement_timeout", "10m"))...) // for what fills and analyses the tables
 		all := flows(t, api, clk, api.User())
 		fill(t, api.App.Stores.DB)
 		noted.take()

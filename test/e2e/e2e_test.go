@@ -50,9 +50,10 @@ func TestAFreshServerRegistersAndSignsIn(t *testing.T) {
 		require.NoError(t, json.Unmarshal(s.Send("GET", "/users/me", s.MustLogIn("ADA@example.com"), "").Body, &me))
 		require.Equal(t, "ada@example.com", me["email"])
 		require.Equal(t, http.StatusNotFound, s.Status("/metrics"), "metrics are the operators'")
-		status, state := s.Ready()
-		require.Equal(t, http.StatusOK, status)
-		require.Equal(t, "ready", state)
+		require.Eventually(t, func() bool {
+			status, state := s.Ready()
+			return status == http.StatusOK && state == "ready"
+		}, 10*time.Second, 10*time.Millisecond, "once the channel of changes is proven")
 	})
 }
 
