@@ -80,6 +80,7 @@ func killing(t *testing.T, rounds int, setting, url string) {
 	var acknowledged []string
 	for round := range rounds {
 		s.Start()
+		begun := make(chan struct{}, 1)
 		var wg sync.WaitGroup
 		for worker := range 4 {
 			wg.Go(func() {
@@ -93,11 +94,19 @@ func killing(t *testing.T, rounds int, setting, url string) {
 						mu.Lock()
 						acknowledged = append(acknowledged, email)
 						mu.Unlock()
+						select {
+						case begun <- struct{}{}:
+						default:
+						}
 					}
 				}
 			})
 		}
-		pause := time.NewTimer(time.Duration(100+rand.IntN(300)) * time.Millisecond)
+		select {
+		case <-begun:
+		case <-time.After(10 * time.Second):
+		}
+		pause := time.NewTimer(time.Duration(rand.IntN(300)) * time.Millisecond)
 		<-pause.C
 		s.Kill()
 		wg.Wait()
