@@ -250,7 +250,7 @@ func (s *Server) MustLogIn(email string) string {
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)) //nolint:gosec // any will do
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
 		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
 		if err == nil {
 			require.NoError(t, l.Close())
