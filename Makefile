@@ -115,7 +115,6 @@ fmt: $(BIN)/golangci-lint ## Format the Go files and order their imports
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Run golangci-lint (its first compilation takes minutes)
 	$(BIN)/golangci-lint run
-	cd bench && $(CURDIR)/$(BIN)/golangci-lint run
 
 # ---- Generated files
 
