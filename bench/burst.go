@@ -35,8 +35,7 @@ type burst struct {
 	Before   float64     `json:"rss_before_mib"`
 	Peak     float64     `json:"rss_peak_mib"`
 	After    float64     `json:"rss_after_mib"`
-	Settled  float64     `json:"settled_s"` // until the memory was back
-	Tries    int         `json:"tries"`
+	Settled  float64     `json:"settled_s"`        // until the memory was back
 	Faults   []string    `json:"faults,omitempty"` // of the last try
 	noRetry  int
 }
@@ -70,10 +69,11 @@ func benchBurst(ctx context.Context, s *stage) error {
 				if !s.options.rows.MatchString(e.name) {
 					continue
 				}
-				b, err := s.burstUntilGood(ctx, st, e, limits)
+				b, err := s.burstOn(ctx, st, e, limits)
 				if err != nil {
 					return fmt.Errorf("%s on %s: %w", e.name, st.name, err)
 				}
+				progress("%s, %s, limits %t: %v, slowest %.0f ms %s", b.Target, b.Endpoint, b.Limits, b.Statuses, b.Slowest, strings.Join(b.Faults, "; "))
 				all = append(all, b)
 			}
 		}
@@ -85,22 +85,6 @@ func benchBurst(ctx context.Context, s *stage) error {
 		return errBound
 	}
 	return nil
-}
-
-// burstUntilGood repeats a burst that broke a bound, as often as there are runs: it is broken if it is broken each time, and
-// not where a neighbour had the machine for a moment.
-func (s *stage) burstUntilGood(ctx context.Context, st *store, e endpoint, limits bool) (burst, error) {
-	for try := 1; ; try++ {
-		b, err := s.burstOn(ctx, st, e, limits)
-		if err != nil {
-			return b, err
-		}
-		b.Tries = try
-		progress("%s, %s, limits %t: %v, slowest %.0f ms %s", b.Target, b.Endpoint, b.Limits, b.Statuses, b.Slowest, strings.Join(b.Faults, "; "))
-		if len(b.Faults) == 0 || try >= s.runs {
-			return b, nil
-		}
-	}
 }
 
 // burstOn finds what the endpoint can do, on a server of its own, and then sends the burst to a fresh one.
@@ -235,7 +219,7 @@ func (b *burst) judge(e endpoint) {
 
 func burstTable(all []burst) [][]string {
 	table := [][]string{{
-		"store", "endpoint", "limits", "2xx", "429", "503", "P50 ms", "slowest ms", "capacity/s", "goodput", "RSS before", "peak", "after", "settled s", "tries", "faults",
+		"store", "endpoint", "limits", "2xx", "429", "503", "P50 ms", "slowest ms", "capacity/s", "goodput", "RSS before", "peak", "after", "settled s", "faults",
 	}}
 	for _, b := range all {
 		limits := "off"
@@ -245,7 +229,7 @@ func burstTable(all []burst) [][]string {
 		table = append(table, []string{
 			b.Target, b.Endpoint, limits, fmt.Sprint(b.Statuses[200] + b.Statuses[201]), fmt.Sprint(b.Statuses[429]), fmt.Sprint(b.Statuses[503]),
 			number(b.P50, 0), number(b.Slowest, 0), number(b.Capacity, 0), number(b.Goodput, 2), number(b.Before, 0), number(b.Peak, 0),
-			number(b.After, 0), number(b.Settled, 1), fmt.Sprint(b.Tries), strings.Join(b.Faults, "; "),
+			number(b.After, 0), number(b.Settled, 1), strings.Join(b.Faults, "; "),
 		})
 	}
 	return table

@@ -85,7 +85,7 @@ func readOptions(args []string) (options, error) {
 	flags.StringVar(&o.root, "root", "..", "top folder of the repository")
 	flags.StringVar(&o.out, "out", "results", "folder for tables and JSON")
 	flags.IntVar(&o.users, "users", users, "users in the database (or the variable USERS); for growth the most")
-	flags.IntVar(&o.runs, "runs", 3, "runs of each row; best and median are shown; of a burst, tries")
+	flags.IntVar(&o.runs, "runs", 3, "runs of each row; best and median are shown")
 	flags.DurationVar(&o.duration, "time", 8*time.Second, "length of a run, 1s to 30s")
 	rows := flags.String("rows", ".", "rows to run, a regular expression over their names")
 	stores := flags.String("stores", embedded+","+withServers, "stores to run on")
