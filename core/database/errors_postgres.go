@@ -19,8 +19,8 @@ var speakable = map[string]bool{
 	"53": true, "54": true, "55": true, "57": true, "58": true, "XX": true,
 }
 
-// classifyPostgres turns a driver's error into ours; lost says that the connection is gone.
-func classifyPostgres(err error, lost bool) *refusal {
+// classifyPostgres turns a driver's error into ours; lost says that the connection is gone, and ctx is what the work was given.
+func classifyPostgres(ctx context.Context, err error, lost bool) *refusal {
 	var server *pgconn.PgError
 	var scan pgx.ScanArgError
 	switch {
@@ -28,6 +28,8 @@ func classifyPostgres(err error, lost bool) *refusal {
 		return fromServer(server, lost)
 	case contextError(err) != nil:
 		return &refusal{engine: PostgreSQL, kind: unavailable, message: gaveUp, cause: contextError(err), lost: lost}
+	case lost && ctx.Err() != nil: // giving up costs the connection, and one that was closed does not say why
+		return &refusal{engine: PostgreSQL, kind: unavailable, message: gaveUp, cause: ctx.Err(), lost: true}
 	case pgconn.Timeout(err): // the socket's deadline was ahead of the context's timer
 		return &refusal{engine: PostgreSQL, kind: unavailable, message: gaveUp, cause: context.DeadlineExceeded, lost: lost}
 	case errors.As(err, &scan):

@@ -39,14 +39,14 @@ func (db *DB) Listen(ctx context.Context, channel string, told func(payload stri
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		r := classifyPostgres(err, true)
+		r := classifyPostgres(ctx, err, true)
 		r.kind = unavailable
 		return nil, r.answer()
 	}
 	l := &Listener{conn: conn, channel: channel}
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
 		l.Close() //nolint:contextcheck // ctx may have ended, and a farewell has its own deadline
-		return nil, l.fault(err)
+		return nil, l.fault(ctx, err)
 	}
 	return l, nil
 }
@@ -55,7 +55,7 @@ func (db *DB) Listen(ctx context.Context, channel string, told func(payload stri
 func (l *Listener) Wait(ctx context.Context) error {
 	err := l.conn.PgConn().WaitForNotification(ctx)
 	if err != nil && (ctx.Err() == nil || l.conn.IsClosed()) {
-		return l.fault(err)
+		return l.fault(ctx, err)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (l *Listener) Wait(ctx context.Context) error {
 func (l *Listener) Notify(ctx context.Context, payload string) (time.Time, error) {
 	var at time.Time
 	if err := l.conn.QueryRow(ctx, notifySQL+", clock_timestamp()", l.channel, payload).Scan(nil, &at); err != nil {
-		return time.Time{}, l.fault(err)
+		return time.Time{}, l.fault(ctx, err)
 	}
 	return at.UTC(), nil
 }
@@ -77,7 +77,7 @@ func (l *Listener) Close() {
 	_ = l.conn.Close(ctx)
 }
 
-func (l *Listener) fault(err error) error { return classifyPostgres(err, l.conn.IsClosed()).answer() }
+func (l *Listener) fault(ctx context.Context, err error) error { return classifyPostgres(ctx, err, l.conn.IsClosed()).answer() }
 
 const notifySQL = "SELECT pg_notify($1, $2)"
 

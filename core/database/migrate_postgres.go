@@ -30,24 +30,23 @@ func (p *postgres) migrator(ctx context.Context, _ Options) (migrator, error) {
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		r := classifyPostgres(err, true)
+		r := classifyPostgres(ctx, err, true)
 		r.kind = unavailable
-		if ctx.Err() != nil { // a connection that is cut while it is made does not say why
-			r.message, r.cause = gaveUp, ctx.Err()
-		}
 		return nil, r.answer()
 	}
 	return &pgMigrator{conn}, nil
 }
 
-func (m *pgMigrator) fault(err error) error { return classifyPostgres(err, m.conn.IsClosed()).answer() }
+func (m *pgMigrator) fault(ctx context.Context, err error) error {
+	return classifyPostgres(ctx, err, m.conn.IsClosed()).answer()
+}
 
 // lock takes the session's advisory lock, which the server frees when the connection ends, however it ends.
 func (m *pgMigrator) lock(ctx context.Context, waiting func()) error {
 	return poll(ctx, waiting, func() (bool, error) {
 		var ok bool
 		if err := m.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(migrationLock)).Scan(&ok); err != nil {
-			return false, m.fault(err)
+			return false, m.fault(ctx, err)
 		}
 		return ok, nil
 	})
@@ -78,19 +77,19 @@ func (m *pgMigrator) applied(ctx context.Context, create bool) ([]applied, error
 		if _, err := m.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS gatehouse_migrations (
 			module text NOT NULL, number integer NOT NULL, name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL,
 			PRIMARY KEY (module, number))`); err != nil {
-			return nil, m.fault(err)
+			return nil, m.fault(ctx, err)
 		}
 	}
 	var exists bool
 	if err := m.conn.QueryRow(ctx, "SELECT to_regclass('gatehouse_migrations') IS NOT NULL").Scan(&exists); err != nil {
-		return nil, m.fault(err)
+		return nil, m.fault(ctx, err)
 	}
 	if !exists {
 		return nil, nil
 	}
 	rows, err := m.conn.Query(ctx, "SELECT module, number, name, digest, applied_at FROM gatehouse_migrations ORDER BY module, number")
 	if err != nil {
-		return nil, m.fault(err)
+		return nil, m.fault(ctx, err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (applied, error) {
 		var a applied
@@ -99,7 +98,7 @@ func (m *pgMigrator) applied(ctx context.Context, create bool) ([]applied, error
 		return a, err
 	})
 	if err != nil {
-		return nil, m.fault(err)
+		return nil, m.fault(ctx, err)
 	}
 	return list, nil
 }
@@ -118,25 +117,25 @@ func (m *pgMigrator) apply(ctx context.Context, step migration, at time.Time) er
 func (m *pgMigrator) applyOnce(ctx context.Context, step migration, at time.Time) error {
 	tx, err := m.conn.Begin(ctx)
 	if err != nil {
-		return m.fault(err)
+		return m.fault(ctx, err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing after a commit
 	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", tableLockTimeout.Milliseconds())); err != nil {
-		return m.fault(err)
+		return m.fault(ctx, err)
 	}
 	// Several statements at once need the simple protocol, which the lower connection speaks.
 	if _, err := m.conn.PgConn().Exec(ctx, step.text).ReadAll(); err != nil {
-		return m.fault(err)
+		return m.fault(ctx, err)
 	}
 	if m.conn.PgConn().TxStatus() != 'T' {
 		return errOwnTransaction
 	}
 	if _, err := tx.Exec(ctx, "INSERT INTO gatehouse_migrations (module, number, name, digest, applied_at) VALUES ($1, $2, $3, $4, $5)",
 		step.module, step.number, step.name, step.digest, at); err != nil {
-		return m.fault(err)
+		return m.fault(ctx, err)
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return m.fault(err)
+		return m.fault(ctx, err)
 	}
 	return nil
 }

@@ -52,13 +52,13 @@ func openPostgres(ctx context.Context, s Settings, _ Options) (*postgres, error)
 		return nil, err
 	}
 	if p.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config); err != nil {
-		return nil, fmt.Errorf("open database: %w", classifyPostgres(err, false).answer())
+		return nil, fmt.Errorf("open database: %w", classifyPostgres(ctx, err, false).answer())
 	}
 	first, cancel := context.WithTimeout(ctx, openDeadline)
 	defer cancel()
 	if err := p.pool.Ping(first); err != nil {
 		p.pool.Close()
-		return nil, fmt.Errorf("open database: %w", classifyPostgres(err, false).answer())
+		return nil, fmt.Errorf("open database: %w", classifyPostgres(ctx, err, false).answer())
 	}
 	return p, nil
 }
@@ -103,7 +103,7 @@ func (p *postgres) acquire(ctx context.Context) (*pgxpool.Conn, *refusal) {
 	if err == nil {
 		return c, nil
 	}
-	r := classifyPostgres(err, false)
+	r := classifyPostgres(ctx, err, false)
 	if contextError(err) != nil {
 		r.message = "no connection within the deadline"
 		if st := p.pool.Stat(); ctx.Err() == nil && st.AcquiredConns() < st.MaxConns() {
@@ -116,7 +116,7 @@ func (p *postgres) acquire(ctx context.Context) (*pgxpool.Conn, *refusal) {
 
 // fault classifies what happened on the connection and drops it where it is of no more use.
 func (p *postgres) fault(ctx context.Context, c *pgx.Conn, err error) *refusal {
-	r := classifyPostgres(err, c.IsClosed())
+	r := classifyPostgres(ctx, err, c.IsClosed())
 	if r.lost && !c.IsClosed() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 50*time.Millisecond)
 		defer cancel()

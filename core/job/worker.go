@@ -77,7 +77,6 @@ func (q *Queue) start(ctx context.Context, s Settings, change func(*river.Config
 		return &Worker{}, nil
 	}
 	c := q.config(q.engine.polls())
-	change(&c)
 	c.Workers, c.Queues = river.NewWorkers(), map[string]river.QueueConfig{DefaultQueue: {MaxWorkers: s.Concurrency}}
 	for _, h := range q.kinds {
 		if err := h.register(c.Workers, q.logger); err != nil {
@@ -88,6 +87,7 @@ func (q *Queue) start(ctx context.Context, s Settings, change func(*river.Config
 	for _, p := range q.schedules {
 		c.PeriodicJobs = append(c.PeriodicJobs, q.periodic(p))
 	}
+	change(&c)
 	client, err := q.engine.worker(c)
 	if err != nil {
 		return nil, fmt.Errorf("job: %w", err)
