@@ -77,7 +77,9 @@ func (l *Listener) Close() {
 	_ = l.conn.Close(ctx)
 }
 
-func (l *Listener) fault(ctx context.Context, err error) error { return classifyPostgres(ctx, err, l.conn.IsClosed()).answer() }
+func (l *Listener) fault(ctx context.Context, err error) error {
+	return classifyPostgres(ctx, err, l.conn.IsClosed()).answer()
+}
 
 const notifySQL = "SELECT pg_notify($1, $2)"
 
