@@ -93,7 +93,7 @@ func TestATableHasNoEmptyColumn(t *testing.T) {
 func TestALineComparesWithTheBareHandlerOfItsRound(t *testing.T) {
 	t.Parallel()
 	l := line{Target: "SQLite", Samples: []sample{{Rate: 10, CPU: 30}, {Rate: 40, CPU: 20}, {Rate: 20, CPU: 10, Errors: 1, fault: "status 500"}}}
-	l.conclude(row{hashes: 1}, []sample{{Rate: 20, CPU: 10}, {Rate: 40, CPU: 10}, {Rate: 40, CPU: 10}})
+	l.conclude(row{hashes: true}, []sample{{Rate: 20, CPU: 10}, {Rate: 40, CPU: 10}, {Rate: 40, CPU: 10}})
 	if l.Best.Rate != 40 || l.Median.Rate != 20 || l.RateRatio != 0.5 || l.CPURatio != 2 || l.Beside != 20 || l.Void == "" {
 		t.Errorf("%+v", l)
 	}

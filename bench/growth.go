@@ -70,19 +70,14 @@ func (s *stage) meAtSize(ctx context.Context, st *store) (out sample, err error)
 }
 
 func (s *stage) loginAtSize(ctx context.Context, st *store) (out sample, err error) {
-	hash, err := s.measureHash(ctx)
-	if err != nil {
-		return sample{}, err
-	}
 	srv, err := s.serve(ctx, st, map[string]string{"ratelimit.enabled": "false"})
 	if err != nil {
 		return sample{}, err
 	}
 	defer func() { err = errors.Join(err, srv.stop()) }()
-	out, err = s.measure(ctx, row{connections: 16}, srv, st, logIn(st.data, fresh))
+	out, err = s.measure(ctx, row{connections: 16, hashes: true}, srv, st, logIn(st.data, fresh))
 	if err == nil && out.Errors+out.Refused > 0 {
 		err = errVoid
 	}
-	out.Hash = hash.CPU * 1000
 	return out, err
 }

@@ -47,11 +47,8 @@ func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
 	}
-	switch name { // what runs as a process of its own, on the server's core
-	case "bare":
+	if name == "bare" { // a process of its own, on the server's core
 		return serveBare(ctx, args)
-	case "hash":
-		return burnHashes(ctx)
 	}
 	command, ok := commands[name]
 	if !ok {

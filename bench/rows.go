@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -13,7 +14,7 @@ type row struct {
 	connections int
 	// offered is the open model's rate; 0 takes 70 % of the most that the closed model found.
 	offered float64
-	hashes  int // passwords hashed by each request
+	hashes  bool // whether a request hashes a password
 	limits  bool
 	growing bool // adds users, so that every request needs a number of its own
 	// spread has the open model take all sessions in turn: it does not wait for an answer before it sends the next request of
@@ -27,11 +28,11 @@ var allRows = []row{
 	{name: "me", what: "GET /users/me, 64 connections, each a user of its own", connections: 64, offered: 2000, next: meOfConnection},
 	{name: "me-limits", what: "the same with limits switched on", connections: 64, offered: 2000, limits: true, next: meOfConnection},
 	{name: "me-all", what: "GET /users/me, 64 connections, all users in turn", connections: 64, offered: 2000, next: meOfAll},
-	{name: "login", what: "POST /auth/login, 16 at once", connections: 16, hashes: 1, next: logIn},
-	{name: "login-limits", what: "the same with limits switched on", connections: 16, hashes: 1, limits: true, next: logIn},
+	{name: "login", what: "POST /auth/login, 16 at once", connections: 16, hashes: true, next: logIn},
+	{name: "login-limits", what: "the same with limits switched on", connections: 16, hashes: true, limits: true, next: logIn},
 	{name: "refresh", what: "POST /auth/refresh, 16 at once, each carrying its own token forward", connections: 16, spread: true, next: refreshOfConnection},
 	{name: "refresh-all", what: "the same, all sessions in turn", connections: 16, next: refreshOfAll},
-	{name: "register", what: "POST /auth/register, 16 at once", connections: 16, hashes: 1, growing: true, next: register},
+	{name: "register", what: "POST /auth/register, 16 at once", connections: 16, hashes: true, growing: true, next: register},
 }
 
 // meOfConnection is the everyday case: those who are active ask often, and what is known of them is at most a second old.
@@ -97,12 +98,14 @@ type sample struct {
 	CPU      float64 `json:"cpu_us"` // of the server, for each request
 	Postgres float64 `json:"postgres_cpu_us"`
 	Redis    float64 `json:"redis_cpu_us"`
-	Hash     float64 `json:"hash_cpu_us,omitempty"` // of one hash, measured beside this run
-	Idle     float64 `json:"rss_idle_mib"`
-	Peak     float64 `json:"rss_peak_mib"`
-	Errors   int64   `json:"errors"`
-	Refused  int64   `json:"refused"` // with 503
-	fault    string
+	Hash     float64 `json:"hash_cpu_us,omitempty"` // of hashing for each request, by a profile of this run
+	// Collector is the CPU of freeing memory, which the hashes leave.
+	Collector float64 `json:"collector_cpu_us,omitempty"`
+	Idle      float64 `json:"rss_idle_mib"`
+	Peak      float64 `json:"rss_peak_mib"`
+	Errors    int64   `json:"errors"`
+	Refused   int64   `json:"refused"` // with 503
+	fault     string
 }
 
 // counters are read at the two ends of a run.
@@ -117,7 +120,12 @@ func (s *stage) measure(ctx context.Context, r row, srv *server, st *store, next
 	idle, _ := residentMiB(srv.pid())
 	load := &closedLoad{addr: srv.addr, connections: r.connections, next: next}
 	var marks []counters
+	profile, profiled := filepath.Join(s.dir, "cpu.pprof"), make(chan error, 1)
+	hashes := r.hashes && st != nil // the bare handler does not
 	err := load.run(ctx, warmUp, s.duration, func() {
+		if hashes && len(marks) == 0 {
+			go func() { profiled <- srv.profile(ctx, s.duration, profile) }()
+		}
 		marks = append(marks, counters{time.Now(), load.done.Load(), cpuTime(srv.pid()), st.postgresCPU(), st.redisCPU()})
 	})
 	if err != nil {
@@ -131,6 +139,16 @@ func (s *stage) measure(ctx context.Context, r row, srv *server, st *store, next
 		Redis: each(b.redis - a.redis), Idle: idle, Errors: load.bad.Load(), Refused: load.refused.Load(),
 	}
 	_, out.Peak = residentMiB(srv.pid())
+	if hashes {
+		if err := <-profiled; err != nil {
+			return sample{}, err
+		}
+		hashing, collecting, err := shares(profile)
+		if err != nil {
+			return sample{}, err
+		}
+		out.Hash, out.Collector = out.CPU*hashing, out.CPU*collecting
+	}
 	if f := load.first.Load(); f != nil {
 		out.fault = (*f).Error()
 	}

@@ -21,7 +21,7 @@ type line struct {
 	// Ratios to the bare handler, the median of those within one round; 0 for the bare handler itself.
 	RateRatio float64 `json:"rate_ratio"`
 	CPURatio  float64 `json:"cpu_ratio"`
-	// Beside is the server's CPU less that of its hashes, in µs, the median over the rounds.
+	// Beside is the server's CPU less that of its hashes and of collecting what they leave, in µs, the median over the rounds.
 	Beside float64 `json:"beside_hash_us,omitempty"`
 	Void   string  `json:"void,omitempty"` // why the figures mean nothing
 }
@@ -66,17 +66,10 @@ func (s *stage) benchRow(ctx context.Context, r row) ([]line, error) {
 		lines = append(lines, line{Target: st.name})
 	}
 	for round := range s.runs {
-		var hash hashCost
-		var err error
-		if r.hashes > 0 {
-			if hash, err = s.measureHash(ctx); err != nil {
-				return nil, err
-			}
-		}
 		for i, st := range targets {
 			l := &lines[i]
 			l.Row, l.What = r.name, r.what
-			if err := s.benchOnce(ctx, r, st, l, hash, round == s.runs-1); err != nil {
+			if err := s.benchOnce(ctx, r, st, l, round == s.runs-1); err != nil {
 				return nil, err
 			}
 			last := l.Samples[len(l.Samples)-1]
@@ -90,7 +83,7 @@ func (s *stage) benchRow(ctx context.Context, r row) ([]line, error) {
 }
 
 // benchOnce gives the line another sample, and after the last one the latency.
-func (s *stage) benchOnce(ctx context.Context, r row, st *store, l *line, hash hashCost, last bool) (err error) {
+func (s *stage) benchOnce(ctx context.Context, r row, st *store, l *line, last bool) (err error) {
 	var srv *server
 	d := &data{tokens: []string{"none"}, owners: []int{1}}
 	if st == nil {
@@ -108,7 +101,6 @@ func (s *stage) benchOnce(ctx context.Context, r row, st *store, l *line, hash h
 	if err != nil {
 		return err
 	}
-	sample.Hash = hash.CPU * 1000 * float64(r.hashes)
 	l.Samples = append(l.Samples, sample)
 	if !last {
 		return nil
@@ -141,7 +133,7 @@ func (l *line) conclude(r row, bare []sample) {
 	for i, x := range l.Samples {
 		rates = append(rates, x.Rate/bare[i].Rate)
 		cpus = append(cpus, x.CPU/bare[i].CPU)
-		beside = append(beside, x.CPU-x.Hash)
+		beside = append(beside, x.CPU-x.Hash-x.Collector)
 		if x.Errors+x.Refused > 0 {
 			l.Void = fmt.Sprintf("%d refused, %d errors %s", x.Refused, x.Errors, x.fault)
 		}
@@ -153,7 +145,7 @@ func (l *line) conclude(r row, bare []sample) {
 		return
 	}
 	l.RateRatio, l.CPURatio = median(rates), median(cpus)
-	if r.hashes > 0 {
+	if r.hashes {
 		l.Beside = median(beside)
 	}
 }
@@ -166,14 +158,14 @@ func median(v []float64) float64 {
 // tableOf is for people.
 func tableOf(lines []line) [][]string {
 	out := [][]string{{
-		"row", "target", "best/s", "median/s", "× bare", "CPU µs", "× bare", "PG µs", "Redis µs", "beside hash µs",
+		"row", "target", "best/s", "median/s", "× bare", "CPU µs", "× bare", "PG µs", "Redis µs", "collector µs", "beside hash µs",
 		"offered/s", "P50 ms", "P99 ms", "RSS idle", "RSS peak", "",
 	}}
 	for _, l := range lines {
 		m := l.Median
 		out = append(out, []string{
 			l.Row, l.Target, number(l.Best.Rate, 0), number(m.Rate, 0), number(l.RateRatio, 2), number(m.CPU, 1), number(l.CPURatio, 2),
-			number(m.Postgres, 1), number(m.Redis, 1), number(l.Beside, 0), number(l.Open.Offered, 0), number(l.Open.P50, 2),
+			number(m.Postgres, 1), number(m.Redis, 1), number(m.Collector, 0), number(l.Beside, 0), number(l.Open.Offered, 0), number(l.Open.P50, 2),
 			number(l.Open.P99, 2), number(m.Idle, 0), number(m.Peak, 0), l.Void,
 		})
 	}

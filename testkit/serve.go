@@ -90,11 +90,13 @@ type API struct {
 	header   http.Header
 }
 
-// Serve starts the app on a database and stops it when the test ends. Limits are off unless WithLimits is given.
+// Serve starts the app on a database and stops it when the test ends. Limits are off unless WithLimits is given, and what
+// waits for a connection or for a password's hash waits for a minute, since a machine that runs many tests is a busy one.
 func Serve(t testing.TB, db Database, opts ...Option) *API {
 	t.Helper()
 	o := options{build: app.Standard, settings: map[string]string{
 		"database.url": db.URL, "database.pool_min": "0", "database.pool_max": "10", "data_dir": t.TempDir(),
+		"database.acquire_deadline": "1m", "password.queue_deadline": "1m",
 		"ratelimit.enabled": "false", "log.level": "debug", "log.format": "json",
 		"redis.prefix": "test-" + randomName(), "redis.timeout": "1s",
 	}}

@@ -91,7 +91,10 @@ func openHandle(f sqliteFile, busy time.Duration, reading bool) (*sql.DB, error)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", classifySQLite(err).answer())
 	}
-	return sql.OpenDB(connector), nil
+	if reading {
+		return sql.OpenDB(connector), nil
+	}
+	return sql.OpenDB(keepStatements{connector}), nil
 }
 
 func (e *sqliteEngine) checkVersion(ctx context.Context) error {

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -51,16 +52,17 @@ func (e *riverEngine[T]) worker(c river.Config) (client, error) { return river.N
 func (e *riverEngine[T]) polls() bool { return e.asks }
 
 func (e *riverEngine[T]) due(ctx context.Context, kinds []string) (bool, error) {
-	running, err := e.client.JobList(ctx, river.NewJobListParams().Kinds(kinds...).States(rivertype.JobStateRunning).First(1))
+	// One look at both states, since a job goes from the one to the other at any time.
+	list, err := e.client.JobList(ctx, river.NewJobListParams().Kinds(kinds...).States(rivertype.JobStateRunning, rivertype.JobStateAvailable).
+		OrderBy(river.JobListOrderByScheduledAt, river.SortOrderAsc).First(lookedAt))
 	if err != nil {
 		return false, fmt.Errorf("job: look for jobs: %w", err)
 	}
-	if len(running.Jobs) > 0 {
-		return true, nil
-	}
-	next, err := e.client.JobList(ctx, river.NewJobListParams().Kinds(kinds...).States(rivertype.JobStateAvailable).OrderBy(river.JobListOrderByScheduledAt, river.SortOrderAsc).First(1))
-	if err != nil {
-		return false, fmt.Errorf("job: look for jobs: %w", err)
-	}
-	return len(next.Jobs) > 0 && !next.Jobs[0].ScheduledAt.After(time.Now()), nil //nolint:forbidigo // River schedules by the wall clock
+	now := time.Now() //nolint:forbidigo // River schedules by the wall clock
+	return slices.ContainsFunc(list.Jobs, func(j *rivertype.JobRow) bool {
+		return j.State == rivertype.JobStateRunning || !j.ScheduledAt.After(now)
+	}), nil
 }
+
+// lookedAt is how many jobs due looks at, those that are scheduled first.
+const lookedAt = 100
