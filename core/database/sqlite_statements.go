@@ -9,12 +9,13 @@ import (
 // connection of its own, as all do that write here, and preparing costs a third of a short write.
 type keepStatements struct{ driver.Connector }
 
+// Connect implements driver.Connector.
 func (k keepStatements) Connect(ctx context.Context) (driver.Conn, error) {
 	c, err := k.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &keepingConn{sqliteConn: c.(sqliteConn), idle: map[string]sqliteStmt{}}, nil //nolint:forcetypeassert // one driver, one type
+	return &keepingConn{sqliteConn: c.(sqliteConn), idle: map[string]sqliteStmt{}}, nil // one driver, one type
 }
 
 // sqliteConn and sqliteStmt are what the driver's types can do.
@@ -52,7 +53,7 @@ func (c *keepingConn) take(ctx context.Context, text string) (sqliteStmt, error)
 	if err != nil {
 		return nil, err
 	}
-	return s.(sqliteStmt), nil //nolint:forcetypeassert // as in Connect
+	return s.(sqliteStmt), nil
 }
 
 func (c *keepingConn) giveBack(text string, s sqliteStmt) error {
@@ -63,6 +64,7 @@ func (c *keepingConn) giveBack(text string, s sqliteStmt) error {
 	return nil
 }
 
+// ExecContext implements driver.ExecerContext.
 func (c *keepingConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
 	s, err := c.take(ctx, text)
 	if err != nil {
@@ -75,6 +77,7 @@ func (c *keepingConn) ExecContext(ctx context.Context, text string, args []drive
 	return res, err
 }
 
+// QueryContext implements driver.QueryerContext.
 func (c *keepingConn) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
 	s, err := c.take(ctx, text)
 	if err != nil {
@@ -88,6 +91,7 @@ func (c *keepingConn) QueryContext(ctx context.Context, text string, args []driv
 	return &keptRows{Rows: rows, conn: c, text: text, stmt: s}, nil
 }
 
+// Close implements driver.Conn.
 func (c *keepingConn) Close() error {
 	for _, s := range c.idle {
 		_ = s.Close() // the connection's end tells what is wrong with it
@@ -104,6 +108,7 @@ type keptRows struct {
 	stmt sqliteStmt
 }
 
+// Close implements driver.Rows.
 func (r *keptRows) Close() error {
 	err := r.Rows.Close()
 	if back := r.conn.giveBack(r.text, r.stmt); err == nil {
