@@ -115,6 +115,7 @@ fmt: $(BIN)/golangci-lint ## Format the Go files and order their imports
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Run golangci-lint (its first compilation takes minutes)
 	$(BIN)/golangci-lint run
+	cd bench && $(CURDIR)/$(BIN)/golangci-lint run
 
 # ---- Generated files
 

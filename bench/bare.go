@@ -42,7 +42,9 @@ func serveBare(ctx context.Context, args []string) error {
 			EmailVerified: true, CreatedAt: now, UpdatedAt: now,
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(u) // the loader went away
+		if err := json.NewEncoder(w).Encode(u); err != nil {
+			panic(http.ErrAbortHandler) // the loader went away
+		}
 	}
 	srv := &http.Server{Addr: *addr, Handler: http.HandlerFunc(handler), ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = srv.Close() })

@@ -36,7 +36,7 @@ func TestAWireReadsOneAnswerAfterAnother(t *testing.T) {
 		_, _ = w.Write([]byte("an answer")) // the test reads it
 	}))
 	t.Cleanup(srv.Close)
-	w, err := dial(srv.Listener.Addr().String())
+	w, err := dial(t.Context(), srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -93,7 +94,7 @@ func (s *stage) burstOn(ctx context.Context, st *store, e endpoint, limits bool)
 	if b.Capacity, err = s.capacity(ctx, st, e); err != nil {
 		return b, err
 	}
-	settings := map[string]string{"ratelimit.enabled": "false"}
+	settings := limitsOff
 	if limits {
 		settings = nil // those of the defaults
 	}
@@ -113,7 +114,7 @@ func (s *stage) burstOn(ctx context.Context, st *store, e endpoint, limits bool)
 
 // capacity is what the endpoint does for 16 who ask again and again. Where it refuses some of them, it does the rest.
 func (s *stage) capacity(ctx context.Context, st *store, e endpoint) (_ float64, err error) {
-	srv, err := s.serve(ctx, st, map[string]string{"ratelimit.enabled": "false"})
+	srv, err := s.serve(ctx, st, limitsOff)
 	if err != nil {
 		return 0, err
 	}
@@ -166,7 +167,7 @@ func (b *burst) send(ctx context.Context, addr string, next func(n int) call) {
 }
 
 func askOnce(ctx context.Context, addr string, c call) outcome {
-	w, err := dial(addr)
+	w, err := dial(ctx, addr)
 	if err != nil {
 		return outcome{}
 	}
@@ -227,7 +228,7 @@ func burstTable(all []burst) [][]string {
 			limits = "on"
 		}
 		table = append(table, []string{
-			b.Target, b.Endpoint, limits, fmt.Sprint(b.Statuses[200] + b.Statuses[201]), fmt.Sprint(b.Statuses[429]), fmt.Sprint(b.Statuses[503]),
+			b.Target, b.Endpoint, limits, strconv.Itoa(b.Statuses[200] + b.Statuses[201]), strconv.Itoa(b.Statuses[429]), strconv.Itoa(b.Statuses[503]),
 			number(b.P50, 0), number(b.Slowest, 0), number(b.Capacity, 0), number(b.Goodput, 2), number(b.Before, 0), number(b.Peak, 0),
 			number(b.After, 0), number(b.Settled, 1), strings.Join(b.Faults, "; "),
 		})

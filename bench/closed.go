@@ -51,7 +51,7 @@ func (l *closedLoad) work(ctx context.Context, worker int) {
 	for n := 0; ctx.Err() == nil; n++ {
 		if c == nil {
 			var err error
-			if c, err = dial(l.addr); err != nil {
+			if c, err = dial(ctx, l.addr); err != nil {
 				l.fail(err)
 				sleep(ctx, 10*time.Millisecond)
 				continue
@@ -89,8 +89,8 @@ type wire struct {
 // askLimit bounds one answer; nothing that is measured may take longer.
 const askLimit = 30 * time.Second
 
-func dial(addr string) (*wire, error) {
-	conn, err := net.DialTimeout("tcp", addr, askLimit)
+func dial(ctx context.Context, addr string) (*wire, error) {
+	conn, err := (&net.Dialer{Timeout: askLimit}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}

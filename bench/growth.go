@@ -49,7 +49,7 @@ func benchGrowth(ctx context.Context, s *stage) error {
 }
 
 func (s *stage) meAtSize(ctx context.Context, st *store) (out sample, err error) {
-	srv, err := s.serve(ctx, st, map[string]string{"ratelimit.enabled": "false"})
+	srv, err := s.serve(ctx, st, limitsOff)
 	if err != nil {
 		return sample{}, err
 	}
@@ -70,7 +70,7 @@ func (s *stage) meAtSize(ctx context.Context, st *store) (out sample, err error)
 }
 
 func (s *stage) loginAtSize(ctx context.Context, st *store) (out sample, err error) {
-	srv, err := s.serve(ctx, st, map[string]string{"ratelimit.enabled": "false"})
+	srv, err := s.serve(ctx, st, limitsOff)
 	if err != nil {
 		return sample{}, err
 	}

@@ -94,11 +94,11 @@ func readStat(pid int) (processStat, error) {
 	if len(f) < 15 {
 		return processStat{}, fmt.Errorf("stat of %d is too short", pid)
 	}
-	n := func(i int) time.Duration {
+	n := func(i int) int64 {
 		v, _ := strconv.ParseInt(f[i], 10, 64) // the kernel writes numbers
-		return time.Duration(v)
+		return v
 	}
-	return processStat{parent: int(n(1)), own: (n(11) + n(12)) * tick, reap: (n(13) + n(14)) * tick}, nil
+	return processStat{parent: int(n(1)), own: time.Duration(n(11)+n(12)) * tick, reap: time.Duration(n(13)+n(14)) * tick}, nil
 }
 
 // cpuTime is what a process and all below it have used so far, those that have ended included.

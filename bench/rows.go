@@ -78,10 +78,12 @@ func registrationOf(n int) call {
 	return call{method: "POST", path: "/auth/register", body: fmt.Sprintf(`{"email":"new-%07d@example.com","password":%q,"full_name":"Ada Lovelace"}`, n, usersPassword)}
 }
 
+var limitsOff = map[string]string{"ratelimit.enabled": "false"}
+
 // settings of the server that does the row.
 func (r row) settings() map[string]string {
 	if !r.limits {
-		return map[string]string{"ratelimit.enabled": "false"}
+		return limitsOff
 	}
 	const beyond = "1000000/1m"
 	return map[string]string{

@@ -73,7 +73,7 @@ func (s *stage) start(ctx context.Context, srv *server) error {
 		srv.err = srv.cmd.Wait()
 		close(srv.done)
 	}()
-	for !srv.healthy() {
+	for !srv.healthy(ctx) {
 		select {
 		case <-srv.done:
 			return fmt.Errorf("the server ended: %w\n%s", srv.err, srv.lastWords())
@@ -90,8 +90,8 @@ func (s *stage) start(ctx context.Context, srv *server) error {
 }
 
 // healthy asks once, on a connection of its own and without a client's machinery, so that little of the time is ours.
-func (s *server) healthy() bool {
-	conn, err := net.DialTimeout("tcp", s.addr, time.Second)
+func (s *server) healthy(ctx context.Context) bool {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", s.addr)
 	if err != nil {
 		return false
 	}

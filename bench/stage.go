@@ -48,7 +48,7 @@ func openStage(ctx context.Context, o options) (_ *stage, err error) {
 	if s.cores, err = findCores(); err != nil {
 		return nil, err
 	}
-	if err = s.build(ctx); err != nil {
+	if err := s.build(ctx); err != nil {
 		return nil, err
 	}
 	for _, name := range o.stores {
