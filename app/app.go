@@ -221,6 +221,9 @@ func (a *App) Handler() (http.Handler, error) {
 	return a.Router.Serve(deps)
 }
 
+// Metrics answers with the metrics in Prometheus' text format, as the operations listener does at /metrics. The app must be open.
+func (a *App) Metrics() http.Handler { return a.telemetry.Handler() }
+
 // observe counts an answer.
 func (a *App) observe(method, route string, status int, took time.Duration) {
 	a.telemetry.RecordRequest(context.Background(), method, route, status, took)

@@ -153,7 +153,7 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 func (a *App) opsServer(draining *atomic.Bool) *http.Server {
-	ops := httpapi.Ops{Stores: a.health(), Metrics: a.telemetry.Handler(), Draining: draining.Load}
+	ops := httpapi.Ops{Stores: a.health(), Metrics: a.Metrics(), Draining: draining.Load}
 	return &http.Server{Handler: ops.Handler(), ReadHeaderTimeout: opsHeaderTimeout}
 }
 

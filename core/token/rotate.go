@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// jwksMaxAge is how long clients may remember the JWK Set (the max-age it is answered with).
-	jwksMaxAge = 5 * time.Minute
+	// JWKSMaxAge is how long clients may remember the JWK Set (the max-age it is answered with).
+	JWKSMaxAge = 5 * time.Minute
 	// overlap is how long a key verifies after it has retired. It counts the longest life that token.ttl allows and not the
 	// one that is set, since another instance may have another setting and the next start yet another; then the leeway of
 	// every check; then the time for which an instance that cannot look at the database may sign with a retired key.
-	overlap = maxTTL + Leeway + 2*jwksMaxAge
+	overlap = maxTTL + Leeway + 2*JWKSMaxAge
 	// maxKeys bounds how many keys are published at one time, so that a script that rotates in a loop cannot make the
 	// JWK Set grow without end. The schedule alone never has more than three.
 	maxKeys = 100

@@ -67,7 +67,7 @@ func TestStatement13AKeyIsPublishedBeforeItSignsAndStaysForItsLastToken(t *testi
 		require.NoError(t, err)
 		require.Contains(t, published(there), first)
 
-		clk.Advance(2 * jwksMaxAge)
+		clk.Advance(2 * JWKSMaxAge)
 		require.NoError(t, there.Reload(t.Context()))
 		require.Contains(t, published(there), first)
 		clk.Advance(2 * time.Second)

@@ -11,7 +11,7 @@ const (
 	minTTL = time.Second
 	maxTTL = 24 * time.Hour
 	// minPublishBefore leaves clients the time to ask for the JWK Set anew, twice.
-	minPublishBefore = 2 * jwksMaxAge
+	minPublishBefore = 2 * JWKSMaxAge
 
 	maxNameLen = 255 // of issuer and audience, so that a token stays far below MaxAccessLength
 )
@@ -45,7 +45,7 @@ func (s *Settings) Check(report func(field, fault string)) {
 		report("algorithm", "must be ES256 or EdDSA")
 	}
 	if s.PublishBefore < minPublishBefore {
-		report("publish_before", fmt.Sprintf("must be at least %v: clients may remember the published keys for %v", minPublishBefore, jwksMaxAge))
+		report("publish_before", fmt.Sprintf("must be at least %v: clients may remember the published keys for %v", minPublishBefore, JWKSMaxAge))
 	}
 	// The sum may not overflow, so the difference is compared. A key that has retired is gone before the next one retires.
 	if s.RotateEvery < overlap || s.RotateEvery-overlap < s.PublishBefore {

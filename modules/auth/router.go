@@ -2,12 +2,14 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 	"github.com/gatehouse/gatehouse/modules/users"
 )
@@ -43,7 +45,7 @@ func (s *Service) routes(r *httpapi.Router) {
 	}, s.logOut)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodGet, Path: "/.well-known/jwks.json", ID: "getKeys", Tag: tag, Access: authz.Public,
-		CacheControl: "public, max-age=300", StoreFree: true,
+		CacheControl: fmt.Sprintf("public, max-age=%d", int(token.JWKSMaxAge.Seconds())), StoreFree: true,
 		Summary:     "Get the signing keys",
 		Description: "Gives the public keys that access tokens are verified with, as a JWK Set (RFC 7517).",
 	}, s.getKeys)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // TestSecretsNeverShow sends a marker wherever a secret can stand, provokes every kind of answer, and looks for it, and for
-// what the service itself keeps secret, in every answer and every log line.
+// what the service itself keeps secret, in every answer, every log line and the metrics. What spans hold is core/telemetry's test.
 func TestSecretsNeverShow(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
@@ -72,10 +73,13 @@ func TestSecretsNeverShow(t *testing.T) {
 		keep(api.Post("/auth/refresh", map[string]string{"refresh_token": used.RefreshToken})) // the session's end
 		var hash string
 		require.NoError(t, api.App.Stores.DB.QueryRow(t.Context(), `SELECT password_hash FROM users WHERE id = ?`, u.ID).Scan(&hash))
+		metrics := httptest.NewRecorder()
+		api.App.Metrics().ServeHTTP(metrics, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
+		require.Contains(t, metrics.Body.String(), `route="/auth/login"`)
 		api.App.Stores.DB.Close()
 		keep(api.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}))
 		keep(api.Post("/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}).Status(http.StatusServiceUnavailable))
-		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String()} {
+		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String(), "the metrics": metrics.Body.String()} {
 			for what, secret := range map[string]string{
 				"the marker": marker, "a password": u.Password, "an access token": u.AccessToken, "a refresh token": u.RefreshToken, "a used refresh token": used.RefreshToken, "its successor": next.RefreshToken, "a hash": hash, "argon2": "argon2", "a mailed token": "gtm_",
 			} {
