@@ -69,7 +69,7 @@ func (b *binder) bind(r *http.Request, v reflect.Value) []errs.Field {
 			}
 		case "header": // several lines of one header are one list: RFC 9110 section 5.3
 			text = strings.Join(r.Header[p.key], ", ")
-			ok = text != ""
+			ok = len(r.Header[p.key]) > 0
 		}
 		if !ok && p.def != "" {
 			text, ok = p.def, true

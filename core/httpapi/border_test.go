@@ -59,8 +59,17 @@ type listing struct {
 }
 
 type change struct {
+	httpapi.Precondition
+
 	ID   account.ID `path:"id" format:"uuid"`
-	Body newNote
+	Body noteChange
+}
+
+type noteChange struct {
+	Title  httpapi.Member[string]  `json:"title,omitzero" minLength:"1" maxLength:"10" example:"A note"`
+	Stars  httpapi.Member[int]     `json:"stars,omitzero" minimum:"0" maximum:"5"`
+	Kind   httpapi.Member[string]  `json:"kind,omitzero" enum:"plain,rich"`
+	Author httpapi.Member[*string] `json:"author,omitzero" maxLength:"10"`
 }
 
 var errLocked = errs.Conflict("locked", "the note is locked")
@@ -107,9 +116,14 @@ func (l *lines) String() string {
 
 func serve(t testing.TB, mutators ...func(*httpapi.Dependencies)) *border {
 	t.Helper()
-	limits := ratelimit.NewLimits()
 	rt := httpapi.NewRouter("Notes", "Notes for tests.", "1.0.0")
-	mount(rt, limits.Declare("notes", ratelimit.PerMinute(3), "notes made"))
+	mount(rt, ratelimit.NewLimits().Declare("notes", ratelimit.PerMinute(3), "notes made"))
+	return serveRouter(t, rt, mutators...)
+}
+
+// serveRouter serves what is mounted.
+func serveRouter(t testing.TB, rt *httpapi.Router, mutators ...func(*httpapi.Dependencies)) *border {
+	t.Helper()
 	log := &lines{}
 	deps := httpapi.Dependencies{
 		Settings: &httpapi.Settings{MaxBody: 1 << 10, MaxHeader: 64 << 10, MaxConnections: 100},
@@ -146,7 +160,10 @@ func mount(rt *httpapi.Router, limit *ratelimit.Limit) {
 		func(_ context.Context, in byID) (note, error) { return note{ID: in.ID, Title: "one", At: now}, nil })
 	httpapi.Handle(rt, httpapi.Op{Method: "PATCH", Path: "/notes/{id}", ID: "patchNote", Tag: "Notes", Summary: "Change", Description: "Changes a note.", Access: authz.Can("notes.write")},
 		func(_ context.Context, in change) (note, error) {
-			return note{ID: in.ID, Title: in.Body.Title, At: now}, nil
+			if err := in.Check(note{Title: "one"}); err != nil {
+				return note{}, err
+			}
+			return note{ID: in.ID, Title: in.Body.Title.Or("one"), Stars: in.Body.Stars.Or(3), At: now}, nil
 		})
 	httpapi.Handle(rt, httpapi.Op{Method: "DELETE", Path: "/notes/{id}", ID: "deleteNote", Tag: "Notes", Summary: "Delete", Description: "Deletes a note.", Access: authz.Can("notes.write")},
 		func(context.Context, byID) (httpapi.NoContent, error) { return httpapi.NoContent{}, nil })
@@ -258,7 +275,8 @@ func TestEveryFaultOfARequestComesAtOnce(t *testing.T) {
 		want               []string
 	}{
 		"a path that is no id":        {"PATCH", "/notes/" + strings.ToUpper(id), `{"title":"a"}`, []string{"id invalid_format"}},
-		"path, query and body":        {"PATCH", "/notes/1?a=1&b=2", `{"title":"","stars":9,"tags":["a","b","c"],"kind":"odd","more":1}`, []string{"id invalid_format", "a unknown_field", "b unknown_field", "#/title too_short", "#/stars out_of_range", "#/tags too_long", "#/kind not_allowed", "#/more unknown_field"}},
+		"path, query and body":        {"PATCH", "/notes/1?a=1&b=2", `{"title":"","stars":9,"kind":"odd","author":2,"more":1}`, []string{"id invalid_format", "a unknown_field", "b unknown_field", "#/title too_short", "#/stars out_of_range", "#/kind not_allowed", "#/author wrong_type", "#/more unknown_field"}},
+		"too many items":              {"POST", "/notes", `{"title":"a","tags":["a","b","c"]}`, []string{"#/tags too_long"}},
 		"types":                       {"POST", "/notes", `{"title":1,"stars":"3","tags":"a"}`, []string{"#/title wrong_type", "#/stars wrong_type", "#/tags wrong_type"}},
 		"a fraction":                  {"POST", "/notes", `{"title":"a","stars":1.5}`, []string{"#/stars wrong_type"}},
 		"inside an array":             {"POST", "/notes", `{"title":"a","tags":["a",2]}`, []string{"#/tags/1 wrong_type"}},

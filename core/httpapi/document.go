@@ -88,7 +88,11 @@ func describe[I, O any](rt *Router, o *operation) {
 		op.Security = []map[string][]string{{bearerScheme: {}}}
 		op.Extensions["x-permission"] = o.Access.String()
 	}
-	o.planBody(reflect.TypeFor[I](), schemas)
+	in := reflect.TypeFor[I]()
+	o.planBody(in, schemas)
+	if isConditional(in) {
+		o.Errors = append(slices.Clip(o.Errors), errs.ErrPreconditionFailed)
+	}
 	o.describeErrors(&op, schemas)
 	if o.answers {
 		huma.Register[I, answer[O]](rt.api, op, nil)
@@ -130,8 +134,10 @@ func (o *operation) planBody(in reflect.Type, schemas huma.Registry) {
 	if !ok {
 		return
 	}
+	schema := huma.SchemaFromField(schemas, f, o.ID+"Request")
+	o.mustMerge(f.Type, schema, schemas)
 	o.body = &bodyPlan{
-		rule: compile(schemas, huma.SchemaFromField(schemas, f, o.ID+"Request"), map[string]*rule{}), index: f.Index,
+		rule: compile(schemas, schema, map[string]*rule{}), index: f.Index,
 		types: []string{"application/json"}, optional: f.Type.Kind() == reflect.Pointer,
 		limit: func() int64 {
 			if o.MaxBody > 0 {

@@ -243,3 +243,26 @@ func FuzzNegotiation(f *testing.F) {
 		}
 	})
 }
+
+// FuzzIfMatch: a list that is taken holds a tag only where the header does, and one that is not is left alone.
+func FuzzIfMatch(f *testing.F) {
+	for _, seed := range []string{`"a"`, `W/"a", "b"`, "*", `"a`, ",", "", "\"a\x01\""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		var tags EntityTags
+		if err := tags.UnmarshalText([]byte(header)); err != nil {
+			require.Equal(t, EntityTags{}, tags)
+			return
+		}
+		require.True(t, tags.given)
+		require.Equal(t, strings.Trim(header, " \t") == "*", tags.every)
+		for _, tag := range tags.strong {
+			require.Contains(t, header, tag)
+			require.NotContains(t, tag[1:len(tag)-1], `"`)
+		}
+		if tags.hold(`"tag-of-ours"`) && !tags.every {
+			require.True(t, strings.Contains(header, `"tag-of-ours"`) || strings.Contains(header, `"tag-of-ours-gzip"`))
+		}
+	})
+}

@@ -121,7 +121,7 @@ func writeJSON(w *response, r *http.Request, status int, body any, holdsToken bo
 	if e, ok := body.(ETagged); ok {
 		tag := e.ETag()
 		if packed {
-			tag = weak(tag) // other bytes, same meaning: RFC 9110 section 8.8.1
+			tag = tagOfGzip(tag)
 		}
 		h["Etag"] = w.value(tag)
 		if status == http.StatusOK && isRead(r.Method) && matchesTag(r.Header["If-None-Match"], tag) {
