@@ -34,7 +34,7 @@ func New(d Deps) (*Service, module.Module) {
 		return repository{d.DB}.byID(ctx, id)
 	})
 	s.changed = push.Follow(d.Push, "users", s.byID, account.ParseID)
-	return s, module.Module{Name: "users", Needs: []string{"sessions"}, Migrations: migrations, Routes: s.routes}
+	return s, module.Module{Name: "users", Needs: []string{"sessions"}, Migrations: migrations, Permissions: permissions, Routes: s.routes}
 }
 
 // Service holds the rules about accounts.

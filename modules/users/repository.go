@@ -80,3 +80,24 @@ func (r repository) setVerified(ctx context.Context, id account.ID, address stri
 		WHERE id = ? AND email = ? AND is_active = ?`, true, at, id, address, true)
 	return n == 1, err
 }
+
+// lockActiveAdmin locks the row, by writing what it holds already, and says whether it is an active administrator's.
+func (r repository) lockActiveAdmin(ctx context.Context, id account.ID) (bool, error) {
+	var role account.Role
+	var active bool
+	err := r.q.ExecRow(ctx, `UPDATE users SET role = role WHERE id = ? RETURNING role, is_active`, id).Scan(&role, &active)
+	if errors.Is(err, database.ErrNoRows) {
+		return false, nil
+	}
+	return role == account.RoleAdmin && active, err
+}
+
+// hasOtherAdmin spells the condition as users_active_admins_idx does, so that it reads two rows of it at most.
+func (r repository) hasOtherAdmin(ctx context.Context, id account.ID) (bool, error) {
+	var other account.ID
+	err := r.q.QueryRow(ctx, `SELECT id FROM users WHERE role = 'admin' AND is_active AND id <> ? LIMIT 1`, id).Scan(&other)
+	if errors.Is(err, database.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
