@@ -26,6 +26,14 @@ func (m Member[T]) Or(current T) T {
 	return current
 }
 
+// Pointer gives the value where there is one, and otherwise nil.
+func (m Member[T]) Pointer() *T {
+	if m.Given {
+		return &m.Value
+	}
+	return nil
+}
+
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
 func (m *Member[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	m.Given = true

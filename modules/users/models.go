@@ -23,6 +23,9 @@ type User struct {
 	LastLoginAt   *time.Time
 }
 
+// administers says whether the account counts as an administrator's.
+func (u User) administers() bool { return u.Role == account.RoleAdmin && u.IsActive }
+
 // NewUser is what an account begins with.
 type NewUser struct {
 	Email         account.Email

@@ -1,5 +1,6 @@
 // Package users owns accounts: who someone is, how they are reached, what role they have, and the hash of their password.
-// It starts and ends no sessions and checks no passwords; it says what a login is checked against and records it.
+// It starts no sessions, and has them ended where an account may no longer have any; it checks no passwords, and says what
+// a login is checked against and records it.
 package users
 
 import (
@@ -10,15 +11,27 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/job"
+	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/push"
+	"github.com/gatehouse/gatehouse/modules/sessions"
 )
+
+// SessionEnder is what the module asks of sessions.
+type SessionEnder interface {
+	EndAllTx(ctx context.Context, tx *database.Tx, owner account.ID, why sessions.Reason, except ...account.SessionID) (int, error)
+}
 
 // Deps are what the module stands on. They may be empty until the stores are open.
 type Deps struct {
-	DB    *database.DB
-	Push  *push.Bus
-	Clock clock.Clock
+	DB       *database.DB
+	Sessions SessionEnder
+	Jobs     *job.Queue
+	Mails    *mail.Catalogue
+	Mail     *mail.Sender
+	Push     *push.Bus
+	Clock    clock.Clock
 }
 
 //go:embed migrations
@@ -34,7 +47,11 @@ func New(d Deps) (*Service, module.Module) {
 		return repository{d.DB}.byID(ctx, id)
 	})
 	s.changed = push.Follow(d.Push, "users", s.byID, account.ParseID)
-	return s, module.Module{Name: "users", Needs: []string{"sessions"}, Migrations: migrations, Permissions: permissions, Routes: s.routes}
+	declareMails(d.Mails)
+	return s, module.Module{
+		Name: "users", Needs: []string{"sessions"}, Migrations: migrations, Permissions: permissions, Routes: s.routes,
+		Jobs: []job.Handler{job.Handle(mailWork, s.sendMail)},
+	}
 }
 
 // Service holds the rules about accounts.

@@ -28,6 +28,11 @@ func (r repository) insert(ctx context.Context, u User, canonical string, passwo
 		INSERT INTO users (id, email, email_canonical, email_verified, password_hash, full_name, role, is_active, version, created_at, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		u.ID, u.Email, canonical, u.EmailVerified, passwordHash, u.FullName, u.Role, u.IsActive, u.Version, u.CreatedAt, u.UpdatedAt)
+	return orTaken(err)
+}
+
+// orTaken is ErrEmailTaken where that is what the database means.
+func orTaken(err error) error {
 	if constraint, ok := database.UniqueViolation(err); ok && constraint == "users_email_canonical_key" {
 		return ErrEmailTaken
 	}
@@ -79,6 +84,31 @@ func (r repository) setVerified(ctx context.Context, id account.ID, address stri
 		UPDATE users SET email_verified = ?, updated_at = ?, version = version + 1
 		WHERE id = ? AND email = ? AND is_active = ?`, true, at, id, address, true)
 	return n == 1, err
+}
+
+// setEmail changes, and so locks, the row of an active account that still has the address from. It gives ErrNotFound for
+// any other.
+func (r repository) setEmail(ctx context.Context, id account.ID, from string, to account.Email, verified bool, at time.Time) (User, error) {
+	u, err := scanUser(r.q.ExecRow(ctx, `
+		UPDATE users SET email = ?, email_canonical = ?, email_verified = ?, updated_at = ?, version = version + 1
+		WHERE id = ? AND email = ? AND is_active = ?
+		RETURNING `+userColumns, to.String(), to.Canonical(), verified, at, id, from, true))
+	return u, orTaken(err)
+}
+
+// lock locks the row by writing what it holds already, which both engines understand.
+func (r repository) lock(ctx context.Context, id account.ID) (User, error) {
+	return scanUser(r.q.ExecRow(ctx, `UPDATE users SET version = version WHERE id = ? RETURNING `+userColumns, id))
+}
+
+// update writes what administrators and owners may change of a locked row.
+func (r repository) update(ctx context.Context, u User, canonical string) error {
+	_, err := r.q.Exec(ctx, `
+		UPDATE users SET email = ?, email_canonical = ?, email_verified = ?, full_name = ?, role = ?, is_active = ?, locale = ?, timezone = ?,
+			updated_at = ?, version = ?
+		WHERE id = ?`,
+		u.Email, canonical, u.EmailVerified, u.FullName, u.Role, u.IsActive, u.Locale, u.Timezone, u.UpdatedAt, u.Version, u.ID)
+	return orTaken(err)
 }
 
 // lockActiveAdmin locks the row, by writing what it holds already, and says whether it is an active administrator's.

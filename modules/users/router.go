@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/gatehouse/gatehouse/core/authz"
+	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 )
 
@@ -17,9 +18,50 @@ func (s *Service) routes(r *httpapi.Router) {
 		Summary:     "Get oneself",
 		Description: "Gives the user whose access token is sent. The `ETag` is the version of the representation; send it as `If-None-Match` to get 304 where nothing changed.",
 	}, s.getMe)
+	s.changeRoutes(r)
+}
+
+// changeRoutes mounts what reads one account and changes it.
+func (s *Service) changeRoutes(r *httpapi.Router) {
+	const merge = "The body is a JSON merge patch (RFC 7396): a member that is absent leaves what there is, and a body without members is refused. Send the `ETag` of the version that you have seen as `If-Match` to get 412 instead of overwriting another's change."
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPatch, Path: "/users/me", ID: "patchMe", Tag: tag, Access: authz.SignedIn,
+		Summary:     "Change one's own profile",
+		Description: "Changes name, language and time zone. `null` clears the latter two. " + merge,
+	}, s.patchMe, checkProfileChange)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodGet, Path: "/users/{id}", ID: "getUser", Tag: tag, Access: authz.Can(mayRead), Errors: []*errs.Error{ErrNotFound},
+		Summary:     "Get a user",
+		Description: "Gives any user. The `ETag` is the version of the representation, which grows with logins too, since they show in it.",
+	}, s.getUser)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPatch, Path: "/users/{id}", ID: "patchUser", Tag: tag, Access: authz.Can(mayWrite), Errors: []*errs.Error{ErrNotFound, ErrEmailTaken, ErrLastAdmin},
+		Summary:     "Change a user",
+		Description: "Changes name, e-mail address, role, whether the user may sign in, and whether the address is verified. Another address is not verified unless the change says so; the old and the new one are told by mail, and links that were mailed to the old one die. A role holds from the next request. A user who is made inactive is signed out everywhere at once, and stays so when made active again. Nobody takes the last active administrator away. " + merge,
+	}, s.patchUser, checkUserChange)
 }
 
 func (s *Service) getMe(ctx context.Context, _ struct{}) (Response, error) {
 	u, err := s.ByID(ctx, httpapi.Principal(ctx).Account)
 	return toResponse(u), err
+}
+
+func (s *Service) patchMe(ctx context.Context, in profileChangeInput) (Response, error) {
+	u, err := s.Change(ctx, httpapi.Principal(ctx).Account, in.Body.change, expecting(in.Precondition))
+	return toResponse(u), err
+}
+
+func (s *Service) getUser(ctx context.Context, in byID) (Response, error) {
+	u, err := s.ByID(ctx, in.ID)
+	return toResponse(u), err
+}
+
+func (s *Service) patchUser(ctx context.Context, in userChangeInput) (Response, error) {
+	u, err := s.Change(ctx, in.ID, in.Body.change, expecting(in.Precondition))
+	return toResponse(u), err
+}
+
+// expecting holds a precondition against the representation whose version it names.
+func expecting(p httpapi.Precondition) func(User) error {
+	return func(u User) error { return p.Check(toResponse(u)) }
 }

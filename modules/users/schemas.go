@@ -2,9 +2,11 @@ package users
 
 import (
 	"encoding/hex"
+	"errors"
 	"strconv"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 )
 
@@ -29,6 +31,86 @@ type Response struct {
 // ETag names the user as well as the version, since everyone's own user is at one path.
 func (r Response) ETag() string {
 	return `"` + hex.EncodeToString(r.ID[8:]) + "-" + strconv.FormatInt(r.version, 36) + `"`
+}
+
+// byID names the user that an operation is about.
+type byID struct {
+	ID account.ID `path:"id" format:"uuid" doc:"the user's id"`
+}
+
+type profileChangeInput struct {
+	httpapi.Precondition
+
+	Body profileChange
+}
+
+// profileChange is what people may change about themselves.
+type profileChange struct {
+	FullName httpapi.Member[string]  `json:"full_name,omitzero" doc:"1 to 100 characters" example:"Ada King"`
+	Locale   httpapi.Member[*string] `json:"locale,omitzero" maxLength:"35" doc:"language tag (BCP 47), kept in its canonical form; null clears" example:"en-GB"`
+	Timezone httpapi.Member[*string] `json:"timezone,omitzero" maxLength:"64" doc:"IANA time zone; null clears" example:"Europe/London"`
+
+	change Change
+}
+
+func checkProfileChange(in *profileChangeInput, report func(errs.Field)) {
+	b := &in.Body
+	b.change = Change{
+		FullName: parsed(b.FullName, account.ParseFullName, "#/full_name", report),
+		Locale:   parsedOrCleared(b.Locale, account.ParseLocale, "#/locale", report),
+		Timezone: parsedOrCleared(b.Timezone, account.ParseTimezone, "#/timezone", report),
+	}
+}
+
+type userChangeInput struct {
+	byID
+	httpapi.Precondition
+
+	Body userChange
+}
+
+// userChange is what administrators may change about everyone.
+type userChange struct {
+	FullName      httpapi.Member[string]       `json:"full_name,omitzero" doc:"1 to 100 characters" example:"Ada King"`
+	Email         httpapi.Member[string]       `json:"email,omitzero" format:"idn-email" doc:"address that no other account has" example:"ada@example.com"`
+	Role          httpapi.Member[account.Role] `json:"role,omitzero" enum:"user,admin" example:"user"`
+	IsActive      httpapi.Member[bool]         `json:"is_active,omitzero" doc:"whether the user may sign in" example:"true"`
+	EmailVerified httpapi.Member[bool]         `json:"email_verified,omitzero" doc:"whether you vouch for the address" example:"true"`
+
+	change Change
+}
+
+func checkUserChange(in *userChangeInput, report func(errs.Field)) {
+	b := &in.Body
+	b.change = Change{
+		FullName: parsed(b.FullName, account.ParseFullName, "#/full_name", report),
+		Email:    parsed(b.Email, account.ParseEmail, "#/email", report),
+		Role:     b.Role.Pointer(), IsActive: b.IsActive.Pointer(), EmailVerified: b.EmailVerified.Pointer(),
+	}
+}
+
+// parsed gives what a member means, or nil where it is absent or its fault was reported.
+func parsed[T any](m httpapi.Member[string], parse func(string) (T, error), pointer string, report func(errs.Field)) *T {
+	if !m.Given {
+		return nil
+	}
+	v, err := parse(m.Value)
+	if invalid := (*account.InvalidError)(nil); errors.As(err, &invalid) {
+		report(invalid.Field(pointer))
+		return nil
+	}
+	return &v
+}
+
+// parsedOrCleared is parsed for a member that null clears, as Change means it.
+func parsedOrCleared(m httpapi.Member[*string], parse func(string) (string, error), pointer string, report func(errs.Field)) *string {
+	if m.Value == nil {
+		if m.Given {
+			return new(string)
+		}
+		return nil
+	}
+	return parsed(httpapi.Member[string]{Given: true, Value: *m.Value}, parse, pointer, report)
 }
 
 func toResponse(u User) Response {
