@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -26,6 +27,8 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		api := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("http.max_body", "4KiB"), testkit.WithClock(clk))
 		u := api.User()
 		owner := api.User()
+		boss := api.Admin()
+		admin := api.As(boss)
 		mailed := mailedTokens(t, api, owner)
 		leaving, other := u, u
 		api.LogIn(&leaving)
@@ -84,15 +87,35 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			{"me", api.As(u), "GET", "/users/me", nil, 200},
 			{"me, unknown parameter", api.As(u), "GET", "/users/me?fields=id", nil, 400},
 			{"me, anonymous", api, "GET", "/users/me", nil, 401},
+			{"patch me", api.As(u), "PATCH", "/users/me", `{"locale":"de"}`, 200},
+			{"patch me, invalid", api.As(u), "PATCH", "/users/me", "{}", 400},
+			{"patch me, anonymous", api, "PATCH", "/users/me", "{}", 401},
+			{"patch me, another version", api.As(u).WithHeader("If-Match", `"x"`), "PATCH", "/users/me", `{"locale":"de"}`, 412},
+			{"patch me, large", api.As(u), "PATCH", "/users/me", strings.Repeat(" ", 5<<10), 413},
+			{"patch me, not JSON", api.As(u).WithHeader("Content-Type", "text/plain"), "PATCH", "/users/me", "{}", 415},
+			{"user", admin, "GET", "/users/" + u.ID.String(), nil, 200},
+			{"user, invalid", admin, "GET", "/users/x", nil, 400},
+			{"user, anonymous", api, "GET", "/users/" + u.ID.String(), nil, 401},
+			{"user, by no administrator", api.As(u), "GET", "/users/" + u.ID.String(), nil, 403},
+			{"user, unknown", admin, "GET", "/users/" + account.NewID().String(), nil, 404},
+			{"patch user", admin, "PATCH", "/users/" + u.ID.String(), `{"full_name":"Ada King"}`, 200},
+			{"patch user, invalid", admin, "PATCH", "/users/" + u.ID.String(), "{}", 400},
+			{"patch user, anonymous", api, "PATCH", "/users/" + u.ID.String(), "{}", 401},
+			{"patch user, by no administrator", api.As(u), "PATCH", "/users/" + u.ID.String(), `{"role":"admin"}`, 403},
+			{"patch user, unknown", admin, "PATCH", "/users/" + account.NewID().String(), `{"role":"user"}`, 404},
+			{"patch user, last administrator", admin, "PATCH", "/users/" + boss.ID.String(), `{"role":"user"}`, 409},
+			{"patch user, another version", admin.WithHeader("If-Match", `"x"`), "PATCH", "/users/" + u.ID.String(), `{"role":"user"}`, 412},
+			{"patch user, large", admin, "PATCH", "/users/" + u.ID.String(), strings.Repeat(" ", 5<<10), 413},
+			{"patch user, not JSON", admin.WithHeader("Content-Type", "text/plain"), "PATCH", "/users/" + u.ID.String(), "{}", 415},
 			{"keys", api, "GET", "/.well-known/jwks.json", nil, 200},
 			{"keys, unknown parameter", api, "GET", "/.well-known/jwks.json?kid=1", nil, 400},
 		} {
 			require.Equal(t, c.want, c.as.Do(c.method, c.path, c.body).StatusCode, c.name)
 		}
-		for _, path := range []string{"/users/me", "/.well-known/jwks.json"} {
-			tag := api.As(u).Get(path).Header.Get("ETag")
+		for _, path := range []string{"/users/me", "/users/" + u.ID.String(), "/.well-known/jwks.json"} {
+			tag := admin.Get(path).Header.Get("ETag")
 			require.NotEmpty(t, tag)
-			r := api.As(u).WithHeader("If-None-Match", tag).Get(path).Status(http.StatusNotModified)
+			r := admin.WithHeader("If-None-Match", tag).Get(path).Status(http.StatusNotModified)
 			require.Empty(t, r.Body)
 		}
 		limited := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithLimits())
@@ -116,6 +139,9 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			api.Post("/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}),
 			api.As(u).Post("/auth/logout", nil),
 			api.As(u).Get("/users/me"),
+			api.As(u).Patch("/users/me", `{"locale":"de"}`),
+			admin.Get("/users/" + u.ID.String()),
+			admin.Patch("/users/"+u.ID.String(), `{"role":"user"}`),
 			api.As(u).Get("/users/me/sessions"),
 			api.As(u).Delete("/users/me/sessions/"+sid, nil),
 		} {

@@ -62,6 +62,11 @@ func TestSecretsNeverShow(t *testing.T) {
 		keep(api.Get("/users/me?limit=" + marker))
 		keep(api.WithToken(u.AccessToken + marker).Get("/users/me"))
 		keep(api.As(u).Get("/users/me").Status(http.StatusOK))
+		keep(api.As(u).Patch("/users/me", `{"full_name":"Ada","password":"`+marker+`","locale":"`+marker+`"}`))
+		admin := api.As(api.Admin())
+		keep(admin.Get("/users/" + u.ID.String()).Status(http.StatusOK))
+		keep(admin.Patch("/users/"+u.ID.String(), `{"full_name":"Ada King"}`).Status(http.StatusOK))
+		keep(admin.Patch("/users/"+u.ID.String(), `{"password_hash":"`+marker+`"}`))
 		keep(api.As(u).Get("/users/me/sessions").Status(http.StatusOK))
 		used := u
 		api.LogIn(&used)

@@ -57,6 +57,9 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		api.LogIn(session)
 	}
 	sid := sessionOf(t, api.As(ended))
+	admin, ruled := api.As(api.Admin()), api.User()
+	api.Admin() // so that the other one is not the last
+	user := "/users/" + ruled.ID.String()
 	refresh := func(token string, status int) (next string) {
 		var got struct {
 			RefreshToken string `json:"refresh_token"`
@@ -83,6 +86,16 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"auth.mail, to nobody", api.WorkJobs},
 		{"resendVerification", func() { api.Post("/auth/verify-email/resend", email(u.Email)).Status(202) }},
 		{"auth.mail, of a verification", api.WorkJobs},
+		{"patchMe", func() { api.As(u).Patch("/users/me", `{"full_name":"Ada King"}`).Status(200) }},
+		{"patchMe, no change", func() { api.As(u).Patch("/users/me", `{"full_name":"Ada King"}`).Status(200) }},
+		{"patchMe, another version", func() { api.As(u).WithHeader("If-Match", `"x"`).Patch("/users/me", `{"full_name":"Ada"}`).Status(412) }},
+		{"getUser, cold", func() { clk.Advance(push.LongTTL); admin.Get(user).Status(200) }},
+		{"getUser, warm", func() { admin.Get(user).Status(200) }},
+		{"patchUser, to administrator", func() { admin.Patch(user, `{"role":"admin"}`).Status(200) }},
+		{"patchUser, of an administrator", func() { admin.Patch(user, `{"role":"user"}`).Status(200) }},
+		{"patchUser, to another address", func() { admin.Patch(user, `{"email":"another@example.com"}`).Status(200) }},
+		{"users.mail, to both", api.WorkJobs},
+		{"patchUser, to inactive", func() { admin.Patch(user, `{"is_active":false}`).Status(200) }},
 		{"resendVerification, unknown", func() { api.Post("/auth/verify-email/resend", email("nobody@example.com")).Status(202) }},
 		{"verifyEmail", func() {
 			api.Post("/auth/verify-email", map[string]string{"token": lastToken(t, api, u, "/verify-email")}).Status(204)
