@@ -58,6 +58,7 @@ func New(build Build, o Options) (*App, error) {
 		return nil, err
 	}
 	a.Modules = modules
+	a.Stores.Holdings.modules = modules
 	a.Router = httpapi.NewRouter("Gatehouse", description, documentVersion())
 	for _, m := range modules {
 		if m.Routes != nil {

@@ -35,6 +35,7 @@ type Stores struct {
 	Mail          *mail.Sender
 	Jobs          *job.Queue
 	Push          *push.Bus // modules make their topics while they are built
+	Holdings      *Holdings // knows the modules once they are built
 	Clock         clock.Clock
 	Logger        *slog.Logger
 
@@ -63,7 +64,7 @@ func newStores(clk clock.Clock) *Stores {
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
 		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Jobs: &job.Queue{}, Push: &push.Bus{},
-		Mails: mail.NewCatalogue(), Mail: &mail.Sender{},
+		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Holdings: &Holdings{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }

@@ -41,13 +41,13 @@ func (rt *Router) preflight(w *response, r *http.Request) bool {
 	return true
 }
 
-// methodsOf asks the mux which methods a path takes.
+// methodsOf asks the mux which methods a path was mounted with.
 func (rt *Router) methodsOf(r *http.Request) []string {
 	var found []string
 	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		probe := *r
 		probe.Method = m
-		if _, pattern := rt.mux.Handler(&probe); pattern != "" {
+		if _, pattern := rt.mux.Handler(&probe); pattern != "" && !slices.Contains(rt.covered, pattern) {
 			found = append(found, m)
 		}
 	}

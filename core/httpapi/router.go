@@ -45,6 +45,7 @@ type Router struct {
 	api        huma.API
 	operations []*operation
 	closed     []string // patterns that are not JSON operations
+	covered    []string // patterns that answer 405
 	site       *pages.Pages
 	deps       Dependencies
 	basePath   string
@@ -99,6 +100,7 @@ func (rt *Router) Serve(deps Dependencies) (http.Handler, error) {
 	rt.deps = deps
 	rt.basePath = deps.Settings.BasePath
 	rt.https = strings.HasPrefix(deps.Settings.PublicURL, "https://")
+	rt.guardCovered()
 	if err := rt.mountSite(); err != nil {
 		return nil, err
 	}
@@ -149,10 +151,10 @@ func (rt *Router) route(w *response, r *http.Request) {
 	rt.mux.ServeHTTP(w, r)
 }
 
-// unmatched turns the mux's own answers into problems; 405 keeps the Allow header that the mux has set.
+// unmatched turns the mux's own answers into problems.
 func (rt *Router) unmatched(w *response, r *http.Request, status int) {
 	if status == http.StatusMethodNotAllowed {
-		rt.fail(w, r, errs.ErrMethodNotAllowed)
+		rt.methodNotAllowed(w, r)
 	} else {
 		rt.fail(w, r, errs.ErrNotFound)
 	}

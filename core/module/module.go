@@ -3,9 +3,12 @@
 package module
 
 import (
+	"context"
 	"io/fs"
 
+	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/authz"
+	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 )
@@ -20,4 +23,11 @@ type Module struct {
 	Routes      func(*httpapi.Router) // an operation without an access rule does not mount
 	Jobs        []job.Handler         // what its jobs do; a kind begins with the module's name
 	Schedules   []job.Periodic        // jobs that are enqueued once in every period
+	// Export gives what the module holds about an account, as JSON shows it to the owner: everything that is about them, and
+	// no secret or digest of one. nil says that there is nothing.
+	Export func(context.Context, account.ID) (any, error)
+	// Erase deletes what the module holds about an account, in the transaction that deletes the account and has locked its
+	// row: what is not in the database goes by a job that the transaction enqueues. Modules that need others are asked before
+	// those, so that what they refer to is still there. What is not there is no error.
+	Erase func(context.Context, *database.Tx, account.ID) error
 }

@@ -29,7 +29,13 @@ const (
 // attempt is a login under way. The zero attempt is one that nobody counts.
 type attempt struct {
 	digest []byte // of the budget that it counts on
-	known  []byte // of the account at the client's address
+	place  place
+}
+
+// place is an account at a client's address.
+type place struct {
+	known  []byte // digest under which it is remembered
+	budget []byte // digest of what is counted there, once it is known
 }
 
 // failures is a budget's row.
@@ -48,14 +54,14 @@ func (s *Service) beginAttempt(ctx context.Context, email account.Email, id acco
 	if id.IsZero() {
 		owner = email.Canonical() // nothing is known about it, and finding that out costs the same
 	}
-	a := attempt{digest: s.strangersDigest(email), known: s.knownDigest(owner, addr)}
+	a := attempt{digest: s.strangersDigest(email.Canonical()), place: s.placeOf(owner, addr)}
 	s.pruneSometimes(ctx, a)
-	isKnown, err := repository{s.deps.DB}.isKnown(ctx, a.known, s.deps.Clock.Now())
+	isKnown, err := repository{s.deps.DB}.isKnown(ctx, a.place.known, s.deps.Clock.Now())
 	if err != nil {
 		return attempt{}, err
 	}
 	if isKnown {
-		a.digest = s.ownersDigest(owner, addr)
+		a.digest = a.place.budget
 	}
 	return a, s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return s.countTx(ctx, tx, a) })
 }
@@ -98,14 +104,14 @@ func delay(over int) time.Duration {
 }
 
 // succeedTx gives the budget back whole and remembers the address.
-func (s *Service) succeedTx(ctx context.Context, tx *database.Tx, a attempt) error {
+func (s *Service) succeedTx(ctx context.Context, tx *database.Tx, id account.ID, a attempt) error {
 	if a.digest == nil {
 		return nil
 	}
 	if err := (repository{tx}).forgetFailures(ctx, a.digest); err != nil {
 		return err
 	}
-	return repository{tx}.remember(ctx, a.known, s.deps.Clock.Now().Add(knownFor))
+	return repository{tx}.remember(ctx, id, a.place, s.deps.Clock.Now().Add(knownFor))
 }
 
 // forgiveTx gives the budgets back whole and remembers the address: whoever set a new password by mail is the owner, however
@@ -114,25 +120,20 @@ func (s *Service) forgiveTx(ctx context.Context, tx *database.Tx, email account.
 	if !s.deps.Limits.Enabled() {
 		return nil
 	}
-	if err := (repository{tx}).forgetFailures(ctx, s.strangersDigest(email)); err != nil {
+	if err := (repository{tx}).forgetFailures(ctx, s.strangersDigest(email.Canonical())); err != nil {
 		return err
 	}
-	return s.succeedTx(ctx, tx, attempt{digest: s.ownersDigest(id.String(), addr), known: s.knownDigest(id.String(), addr)})
+	here := s.placeOf(id.String(), addr)
+	return s.succeedTx(ctx, tx, id, attempt{digest: here.budget, place: here})
 }
 
 // strangersDigest names the budget that everyone shares who tries an account from an address that is not known to it.
-func (s *Service) strangersDigest(email account.Email) []byte {
-	return s.digest("account", email.Canonical())
-}
+func (s *Service) strangersDigest(canonical string) []byte { return s.digest("account", canonical) }
 
-// ownersDigest names the budget of an account at a known address.
-func (s *Service) ownersDigest(owner string, addr netip.Addr) []byte {
-	return s.digest("account at", owner, ratelimit.KeyForAddress(addr))
-}
-
-// knownDigest names an account at an address.
-func (s *Service) knownDigest(owner string, addr netip.Addr) []byte {
-	return s.digest("known", owner, ratelimit.KeyForAddress(addr))
+// placeOf names an account at an address, and its budget there.
+func (s *Service) placeOf(owner string, addr netip.Addr) place {
+	key := ratelimit.KeyForAddress(addr)
+	return place{known: s.digest("known", owner, key), budget: s.digest("account at", owner, key)}
 }
 
 // giveUp uncounts an attempt that ended without an answer about the password, such as one that found no time to hash.

@@ -93,7 +93,7 @@ func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash
 		if !ok {
 			return ErrInvalidCredentials
 		}
-		if err := s.succeedTx(ctx, tx, a); err != nil {
+		if err := s.succeedTx(ctx, tx, cred.ID, a); err != nil {
 			return err
 		}
 		started, err = s.deps.Sessions.Start(ctx, tx, cred.ID, c)

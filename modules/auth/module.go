@@ -77,7 +77,8 @@ func New(d Deps) (*Service, module.Module) {
 	declareMails(d.Mails)
 	return s, module.Module{
 		Name: "auth", Needs: []string{"sessions", "users"}, Settings: s.settings, Migrations: migrations, Routes: s.routes,
-		Jobs: []job.Handler{job.Handle(mailWork, s.sendMail)},
+		Jobs:   []job.Handler{job.Handle(mailWork, s.sendMail)},
+		Export: s.export, Erase: s.eraseTx,
 	}
 }
 

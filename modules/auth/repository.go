@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/token"
+	"github.com/gatehouse/gatehouse/modules/users"
 )
 
 type repository struct{ q database.Querier }
@@ -51,10 +52,11 @@ func (r repository) isKnown(ctx context.Context, digest []byte, now time.Time) (
 	return now.Before(expiresAt), err
 }
 
-func (r repository) remember(ctx context.Context, digest []byte, until time.Time) error {
+func (r repository) remember(ctx context.Context, id account.ID, p place, until time.Time) error {
 	_, err := r.q.Exec(ctx, `
-		INSERT INTO auth_known_addresses (digest, expires_at) VALUES (?, ?)
-		ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at`, digest, until)
+		INSERT INTO auth_known_addresses (digest, account_id, failures_digest, expires_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (digest) DO UPDATE SET
+			account_id = excluded.account_id, failures_digest = excluded.failures_digest, expires_at = excluded.expires_at`, p.known, id, p.budget, until)
 	return err
 }
 
@@ -70,7 +72,7 @@ func (r repository) prune(ctx context.Context, a attempt, now time.Time, keep in
 		first, last, keep, keep); err != nil {
 		return err
 	}
-	first, last = sameStart(a.known)
+	first, last = sameStart(a.place.known)
 	_, err := r.q.Exec(ctx, `DELETE FROM auth_known_addresses WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now)
 	return err
 }
@@ -118,4 +120,84 @@ func (r repository) newestToken(ctx context.Context, id account.ID, purpose toke
 func (r repository) useToken(ctx context.Context, id token.MailedID, now time.Time) (bool, error) {
 	n, err := r.q.Exec(ctx, `UPDATE auth_mailed_tokens SET used_at = ? WHERE id = ? AND used_at IS NULL AND expires_at > ?`, now, id, now)
 	return n == 1, err
+}
+
+// tokens lists what was mailed last to an account for each purpose.
+func (r repository) tokens(ctx context.Context, id account.ID) ([]mailedToken, error) {
+	rows, err := r.q.Query(ctx, `SELECT purpose, address, created_at, expires_at, used_at FROM auth_mailed_tokens WHERE account_id = ? ORDER BY purpose`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []mailedToken
+	for rows.Next() {
+		t := mailedToken{account: id}
+		if err := rows.Scan((*string)(&t.purpose), &t.address, &t.createdAt, &t.expiresAt, &t.usedAt); err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, rows.Err()
+}
+
+// knownUntil lists when an account's known addresses expire, those last to expire first.
+func (r repository) knownUntil(ctx context.Context, id account.ID) ([]time.Time, error) {
+	rows, err := r.q.Query(ctx, `SELECT expires_at FROM auth_known_addresses WHERE account_id = ? ORDER BY expires_at DESC LIMIT ?`, id, mostExported)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []time.Time
+	for rows.Next() {
+		var until time.Time
+		if err := rows.Scan(&until); err != nil {
+			return nil, err
+		}
+		all = append(all, until)
+	}
+	return all, rows.Err()
+}
+
+// failuresAtKnown lists what is counted of an account at its known addresses.
+func (r repository) failuresAtKnown(ctx context.Context, id account.ID) ([]failures, error) {
+	rows, err := r.q.Query(ctx, `
+		SELECT failures, blocked_until, expires_at FROM auth_login_attempts
+		WHERE digest IN (SELECT failures_digest FROM auth_known_addresses WHERE account_id = ?) LIMIT ?`, id, mostExported)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []failures
+	for rows.Next() {
+		var f failures
+		if err := rows.Scan(&f.count, &f.blockedUntil, &f.expiresAt); err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	return all, rows.Err()
+}
+
+// canonicalEmail gives users.ErrNotFound where there is no such account.
+func (r repository) canonicalEmail(ctx context.Context, id account.ID) (string, error) {
+	var canonical string
+	err := r.q.QueryRow(ctx, `SELECT email_canonical FROM users WHERE id = ?`, id).Scan(&canonical)
+	if errors.Is(err, database.ErrNoRows) {
+		err = users.ErrNotFound
+	}
+	return canonical, err
+}
+
+// erase deletes what names the account. The order matters: its known addresses lead to the failures counted there.
+func (r repository) erase(ctx context.Context, id account.ID) error {
+	for _, sql := range []string{
+		`DELETE FROM auth_mailed_tokens WHERE account_id = ?`,
+		`DELETE FROM auth_login_attempts WHERE digest IN (SELECT failures_digest FROM auth_known_addresses WHERE account_id = ?)`,
+		`DELETE FROM auth_known_addresses WHERE account_id = ?`,
+	} {
+		if _, err := r.q.Exec(ctx, sql, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }

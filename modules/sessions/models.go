@@ -39,6 +39,15 @@ type Session struct {
 	Reason     Reason    // of the end
 }
 
+// kept is what a row keeps about its owner.
+type kept struct {
+	id                                              account.SessionID
+	userAgent, ip                                   string
+	createdAt, lastUsedAt, idleExpiresAt, expiresAt time.Time
+	endedAt                                         *time.Time // nil where nobody ended it
+	reason                                          *string
+}
+
 // Reason is why a session ended.
 type Reason string
 

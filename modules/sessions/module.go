@@ -65,6 +65,7 @@ func New(d Deps) (*Service, module.Module) {
 	return s, module.Module{
 		Name: "sessions", Settings: s.settings, Migrations: migrations, Routes: s.routes,
 		Jobs: []job.Handler{job.Handle(job.Options{}, s.prune)}, Schedules: []job.Periodic{{Every: pruneEvery, Args: pruneArgs{}}},
+		Export: s.export, Erase: s.eraseTx,
 	}
 }
 

@@ -85,16 +85,49 @@ func (r repository) endAll(ctx context.Context, owner account.ID, why Reason, no
 	if err != nil {
 		return nil, err
 	}
+	return collectIDs(rows)
+}
+
+// erase gives every session that it deletes.
+func (r repository) erase(ctx context.Context, owner account.ID) ([]account.SessionID, error) {
+	rows, err := r.q.Query(ctx, `DELETE FROM sessions WHERE account_id = ? RETURNING id`, owner)
+	if err != nil {
+		return nil, err
+	}
+	return collectIDs(rows)
+}
+
+func collectIDs(rows *database.Rows) ([]account.SessionID, error) {
 	defer rows.Close()
-	var ended []account.SessionID
+	var all []account.SessionID
 	for rows.Next() {
 		var id account.SessionID
 		if err := rows.Scan(&id); err != nil {
 			return nil, err
 		}
-		ended = append(ended, id)
+		all = append(all, id)
 	}
-	return ended, rows.Err()
+	return all, rows.Err()
+}
+
+// kept gives what is kept of an account's sessions, the newest first.
+func (r repository) kept(ctx context.Context, owner account.ID) ([]kept, error) {
+	rows, err := r.q.Query(ctx, `
+		SELECT id, user_agent, ip, created_at, last_used_at, idle_expires_at, expires_at, ended_at, ended_reason FROM sessions
+		WHERE account_id = ? ORDER BY created_at DESC, id DESC LIMIT ?`, owner, mostExported)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []kept
+	for rows.Next() {
+		var k kept
+		if err := rows.Scan(&k.id, &k.userAgent, &k.ip, &k.createdAt, &k.lastUsedAt, &k.idleExpiresAt, &k.expiresAt, &k.endedAt, &k.reason); err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	return all, rows.Err()
 }
 
 func (r repository) list(ctx context.Context, owner account.ID, now time.Time) ([]Session, error) {

@@ -27,14 +27,14 @@ func (s *Service) routes(r *httpapi.Router) {
 	}, s.endMine)
 }
 
-func (s *Service) listMine(ctx context.Context, in listInput) (listResponse, error) {
+func (s *Service) listMine(ctx context.Context, in ListInput) (ListResponse, error) {
 	me := httpapi.Principal(ctx)
 	list := s.List
 	if in.Ended {
 		list = s.ListEnded
 	}
 	all, err := list(ctx, me.Account)
-	return toResponse(all, me.Session), err
+	return ToResponse(all, me.Session), err
 }
 
 func (s *Service) endMine(ctx context.Context, in byID) (httpapi.NoContent, error) {

@@ -14,10 +14,11 @@ const adminsLock = "users.admins"
 // keepAdminTx guards a transaction that is about to take an account's role, activity or existence away, however it does so.
 // It locks the account's row and, where that is an active administrator's, makes all such transactions run one after the
 // other: what it reads then is how the one before has left it. It returns ErrLastAdmin where no other administrator is
-// active, and nil for an account that is none, or is not there.
+// active, and ErrNotFound for an account that is not there.
 func keepAdminTx(ctx context.Context, tx *database.Tx, id account.ID) error {
 	repo := repository{tx}
-	if admin, err := repo.lockActiveAdmin(ctx, id); err != nil || !admin {
+	u, err := repo.lock(ctx, id)
+	if err != nil || u.Role != account.RoleAdmin || !u.IsActive {
 		return err
 	}
 	if err := tx.Lock(ctx, adminsLock); err != nil {

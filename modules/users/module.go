@@ -18,15 +18,26 @@ import (
 	"github.com/gatehouse/gatehouse/modules/sessions"
 )
 
-// SessionEnder is what the module asks of sessions.
-type SessionEnder interface {
+// Sessions is what the module asks of sessions.
+type Sessions interface {
+	List(ctx context.Context, owner account.ID) ([]sessions.Session, error)
+	ListEnded(ctx context.Context, owner account.ID) ([]sessions.Session, error)
+	End(ctx context.Context, owner account.ID, id account.SessionID, why sessions.Reason) error
 	EndAllTx(ctx context.Context, tx *database.Tx, owner account.ID, why sessions.Reason, except ...account.SessionID) (int, error)
+}
+
+// Holdings is what all modules hold about accounts, this one included.
+type Holdings interface {
+	// Export gives it by the names of the modules.
+	Export(ctx context.Context, id account.ID) (map[string]any, error)
+	EraseTx(ctx context.Context, tx *database.Tx, id account.ID) error
 }
 
 // Deps are what the module stands on. They may be empty until the stores are open.
 type Deps struct {
 	DB       *database.DB
-	Sessions SessionEnder
+	Sessions Sessions
+	Holdings Holdings
 	Jobs     *job.Queue
 	Mails    *mail.Catalogue
 	Mail     *mail.Sender
@@ -50,6 +61,7 @@ func New(d Deps) (*Service, module.Module) {
 	declareMails(d.Mails)
 	return s, module.Module{
 		Name: "users", Needs: []string{"sessions"}, Migrations: migrations, Permissions: permissions, Routes: s.routes,
+		Export: s.export, Erase: s.eraseTx,
 		Jobs: []job.Handler{job.Handle(mailWork, s.sendMail)},
 	}
 }

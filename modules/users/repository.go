@@ -111,17 +111,6 @@ func (r repository) update(ctx context.Context, u User, canonical string) error 
 	return orTaken(err)
 }
 
-// lockActiveAdmin locks the row, by writing what it holds already, and says whether it is an active administrator's.
-func (r repository) lockActiveAdmin(ctx context.Context, id account.ID) (bool, error) {
-	var role account.Role
-	var active bool
-	err := r.q.ExecRow(ctx, `UPDATE users SET role = role WHERE id = ? RETURNING role, is_active`, id).Scan(&role, &active)
-	if errors.Is(err, database.ErrNoRows) {
-		return false, nil
-	}
-	return role == account.RoleAdmin && active, err
-}
-
 // hasOtherAdmin spells the condition as users_active_admins_idx does, so that it reads two rows of it at most.
 func (r repository) hasOtherAdmin(ctx context.Context, id account.ID) (bool, error) {
 	var other account.ID
@@ -130,4 +119,19 @@ func (r repository) hasOtherAdmin(ctx context.Context, id account.ID) (bool, err
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// hasPassword gives ErrNotFound where there is no such account.
+func (r repository) hasPassword(ctx context.Context, id account.ID) (has bool, err error) {
+	err = r.q.QueryRow(ctx, `SELECT password_hash IS NOT NULL FROM users WHERE id = ?`, id).Scan(&has)
+	if errors.Is(err, database.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return has, err
+}
+
+// delete is true where there was such an account.
+func (r repository) delete(ctx context.Context, id account.ID) (bool, error) {
+	n, err := r.q.Exec(ctx, `DELETE FROM users WHERE id = ?`, id)
+	return n == 1, err
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/modules/sessions"
 )
 
 const tag = "Users"
@@ -19,6 +20,8 @@ func (s *Service) routes(r *httpapi.Router) {
 		Description: "Gives the user whose access token is sent. The `ETag` is the version of the representation; send it as `If-None-Match` to get 304 where nothing changed.",
 	}, s.getMe)
 	s.changeRoutes(r)
+	s.eraseRoutes(r)
+	s.sessionRoutes(r)
 }
 
 // changeRoutes mounts what reads one account and changes it.
@@ -39,6 +42,43 @@ func (s *Service) changeRoutes(r *httpapi.Router) {
 		Summary:     "Change a user",
 		Description: "Changes name, e-mail address, role, whether the user may sign in, and whether the address is verified. Another address is not verified unless the change says so; the old and the new one are told by mail, and links that were mailed to the old one die. A role holds from the next request. A user who is made inactive is signed out everywhere at once, and stays so when made active again. Nobody takes the last active administrator away. " + merge,
 	}, s.patchUser, checkUserChange)
+}
+
+// eraseRoutes mounts what gives everything about an account, and what takes it away.
+func (s *Service) eraseRoutes(r *httpapi.Router) {
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodGet, Path: "/users/me/export", ID: "exportMe", Tag: tag, Access: authz.SignedIn,
+		Summary:     "Export all that is held about oneself",
+		Description: "Gives everything that is held about the user, by the module that holds it: the account, its sessions, what was mailed to it. Passwords, tokens and their digests are not part of it. Each list has at most 10,000 entries, of sessions the newest.",
+	}, s.exportMe)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodDelete, Path: "/users/{id}", ID: "deleteUser", Tag: tag, Access: authz.Can(mayDelete),
+		Errors:      []*errs.Error{ErrNotFound, ErrLastAdmin},
+		Summary:     "Delete a user",
+		Description: "Deletes the account and all that is held about it, for good. Its sessions are refused at once, and its address is free. The last active administrator stays.",
+	}, s.deleteUser)
+}
+
+// sessionRoutes mounts what administrators do to the sessions of others.
+func (s *Service) sessionRoutes(r *httpapi.Router) {
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodGet, Path: "/users/{id}/sessions", ID: "listUserSessions", Tag: tag, Access: authz.Can(mayReadSessions),
+		Errors:      []*errs.Error{ErrNotFound},
+		Summary:     "List a user's sessions",
+		Description: "Gives what the user is shown at `/users/me/sessions`: the live sessions, or with `?ended=true` those that ended in the last 30 days.",
+	}, s.listSessions)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodDelete, Path: "/users/{id}/sessions", ID: "endUserSessions", Tag: tag, Access: authz.Can(mayEndSessions),
+		Errors:      []*errs.Error{ErrNotFound},
+		Summary:     "End all of a user's sessions",
+		Description: "Ends every live session of the user, whose owner is shown `administrator` as the reason. Signing in anew stays possible. Where none lives it does nothing.",
+	}, s.endSessions)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodDelete, Path: "/users/{id}/sessions/{sid}", ID: "endUserSession", Tag: tag, Access: authz.Can(mayEndSessions),
+		Errors:      []*errs.Error{sessions.ErrNotFound},
+		Summary:     "End one of a user's sessions",
+		Description: "Ends a live session of the user, whose owner is shown `administrator` as the reason.",
+	}, s.endSession)
 }
 
 func (s *Service) getMe(ctx context.Context, _ struct{}) (Response, error) {
@@ -64,4 +104,26 @@ func (s *Service) patchUser(ctx context.Context, in userChangeInput) (Response, 
 // expecting holds a precondition against the representation whose version it names.
 func expecting(p httpapi.Precondition) func(User) error {
 	return func(u User) error { return p.Check(toResponse(u)) }
+}
+
+func (s *Service) exportMe(ctx context.Context, _ struct{}) (exportResponse, error) {
+	e, err := s.Export(ctx, httpapi.Principal(ctx).Account)
+	return exportResponse{ExportedAt: httpapi.Time(e.At), Modules: e.Modules}, err
+}
+
+func (s *Service) deleteUser(ctx context.Context, in byID) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.Delete(ctx, in.ID)
+}
+
+func (s *Service) listSessions(ctx context.Context, in sessionsOf) (sessions.ListResponse, error) {
+	all, err := s.SessionsOf(ctx, in.ID, in.Ended)
+	return sessions.ToResponse(all, httpapi.Principal(ctx).Session), err
+}
+
+func (s *Service) endSessions(ctx context.Context, in byID) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.EndSessions(ctx, in.ID)
+}
+
+func (s *Service) endSession(ctx context.Context, in sessionOf) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.deps.Sessions.End(ctx, in.ID, in.Session, sessions.ReasonAdministrator)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/modules/sessions"
 )
 
 // Response is a user as the API shows it.
@@ -132,3 +133,22 @@ func avatarURL(name *string) *string {
 	url := "/avatars/" + *name
 	return &url
 }
+
+type sessionsOf struct {
+	byID
+	sessions.ListInput
+}
+
+type sessionOf struct {
+	byID
+	Session account.SessionID `path:"sid" format:"uuid" doc:"the session's id: the sid claim of its access tokens"`
+}
+
+// exportResponse is all that is held about a user.
+type exportResponse struct {
+	ExportedAt httpapi.Time   `json:"exported_at"`
+	Modules    map[string]any `json:"modules" doc:"what is held, by the module that holds it: the account under users, sessions under sessions, mailed links and failed logins under auth; modules of a program of its own add theirs"`
+}
+
+// SchemaName is the type's name in the document.
+func (exportResponse) SchemaName() string { return "Export" }
