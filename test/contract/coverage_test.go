@@ -26,14 +26,14 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		clk := clock.NewFake(time.Now())
 		api := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("http.max_body", "4KiB"), testkit.WithClock(clk))
 		u := api.User()
-		owner := api.User()
-		boss := api.Admin()
+		owner, boss, gone := api.User(), api.Admin(), api.User()
 		admin := api.As(boss)
+		goneAt := "/users/" + gone.ID.String()
 		mailed := mailedTokens(t, api, owner)
 		leaving, other := u, u
 		api.LogIn(&leaving)
 		api.LogIn(&other)
-		sid := sessionOf(t, api.As(other))
+		sid, goneSID := sessionOf(t, api.As(other)), sessionOf(t, api.As(gone))
 		for _, c := range []struct {
 			name   string
 			as     *testkit.API
@@ -107,6 +107,30 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			{"patch user, another version", admin.WithHeader("If-Match", `"x"`), "PATCH", "/users/" + u.ID.String(), `{"role":"user"}`, 412},
 			{"patch user, large", admin, "PATCH", "/users/" + u.ID.String(), strings.Repeat(" ", 5<<10), 413},
 			{"patch user, not JSON", admin.WithHeader("Content-Type", "text/plain"), "PATCH", "/users/" + u.ID.String(), "{}", 415},
+			{"export", api.As(u), "GET", "/users/me/export", nil, 200},
+			{"export, invalid", api.As(u), "GET", "/users/me/export?format=zip", nil, 400},
+			{"export, anonymous", api, "GET", "/users/me/export", nil, 401},
+			{"sessions of a user", admin, "GET", goneAt + "/sessions", nil, 200},
+			{"sessions of a user, invalid", admin, "GET", "/users/x/sessions", nil, 400},
+			{"sessions of a user, anonymous", api, "GET", goneAt + "/sessions", nil, 401},
+			{"sessions of a user, not allowed", api.As(u), "GET", goneAt + "/sessions", nil, 403},
+			{"sessions of a user, unknown", admin, "GET", "/users/" + sid + "/sessions", nil, 404},
+			{"end a user's session", admin, "DELETE", goneAt + "/sessions/" + goneSID, nil, 204},
+			{"end a user's session, again", admin, "DELETE", goneAt + "/sessions/" + goneSID, nil, 404},
+			{"end a user's session, invalid", admin, "DELETE", goneAt + "/sessions/x", nil, 400},
+			{"end a user's session, anonymous", api, "DELETE", goneAt + "/sessions/" + goneSID, nil, 401},
+			{"end a user's session, not allowed", api.As(u), "DELETE", goneAt + "/sessions/" + goneSID, nil, 403},
+			{"end a user's sessions", admin, "DELETE", goneAt + "/sessions", nil, 204},
+			{"end a user's sessions, invalid", admin, "DELETE", "/users/x/sessions", nil, 400},
+			{"end a user's sessions, anonymous", api, "DELETE", goneAt + "/sessions", nil, 401},
+			{"end a user's sessions, not allowed", api.As(u), "DELETE", goneAt + "/sessions", nil, 403},
+			{"end a user's sessions, unknown", admin, "DELETE", "/users/" + sid + "/sessions", nil, 404},
+			{"delete", admin, "DELETE", goneAt, nil, 204},
+			{"delete, again", admin, "DELETE", goneAt, nil, 404},
+			{"delete, the last administrator", admin, "DELETE", "/users/" + boss.ID.String(), nil, 409},
+			{"delete, invalid", admin, "DELETE", "/users/x", nil, 400},
+			{"delete, anonymous", api, "DELETE", goneAt, nil, 401},
+			{"delete, not allowed", api.As(u), "DELETE", goneAt, nil, 403},
 			{"keys", api, "GET", "/.well-known/jwks.json", nil, 200},
 			{"keys, unknown parameter", api, "GET", "/.well-known/jwks.json?kid=1", nil, 400},
 		} {
@@ -143,6 +167,11 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			admin.Get("/users/" + u.ID.String()),
 			admin.Patch("/users/"+u.ID.String(), `{"role":"user"}`),
 			api.As(u).Get("/users/me/sessions"),
+			api.As(u).Get("/users/me/export"),
+			admin.Get(goneAt + "/sessions"),
+			admin.Delete(goneAt+"/sessions", nil),
+			admin.Delete(goneAt+"/sessions/"+sid, nil),
+			admin.Delete(goneAt, nil),
 			api.As(u).Delete("/users/me/sessions/"+sid, nil),
 		} {
 			c.Problem(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")

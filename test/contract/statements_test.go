@@ -56,9 +56,11 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 	for _, session := range []*testkit.User{&owner, &ended, &out, &allOut} {
 		api.LogIn(session)
 	}
+	gone := api.User()
+	goneAt, goneSID := "/users/"+gone.ID.String(), sessionOf(t, api.As(gone))
 	sid := sessionOf(t, api.As(ended))
-	admin, ruled := api.As(api.Admin()), api.User()
-	api.Admin() // so that the other one is not the last
+	boss, deputy, ruled := api.Admin(), api.Admin(), api.User()
+	admin := api.As(boss)
 	user := "/users/" + ruled.ID.String()
 	refresh := func(token string, status int) (next string) {
 		var got struct {
@@ -111,6 +113,16 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"listMySessions", func() { api.As(owner).Get("/users/me/sessions").Status(200) }},
 		{"listMySessions, ended", func() { api.As(owner).Get("/users/me/sessions?ended=true").Status(200) }},
 		{"endMySession", func() { api.As(owner).Delete("/users/me/sessions/"+sid, nil).Status(204) }},
+		{"exportMe", func() { api.As(owner).Get("/users/me/export").Status(200) }},
+		{"getMe, of an administrator", func() { admin.Get("/users/me").Status(200) }},
+		{"listUserSessions", func() { admin.Get(goneAt + "/sessions").Status(200) }},
+		{"listUserSessions, ended", func() { admin.Get(goneAt + "/sessions?ended=true").Status(200) }},
+		{"endUserSession", func() { admin.Delete(goneAt+"/sessions/"+goneSID, nil).Status(204) }},
+		{"endUserSessions", func() { admin.Delete(goneAt+"/sessions", nil).Status(204) }},
+		{"deleteUser", func() { admin.Delete(goneAt, nil).Status(204) }},
+		{"deleteUser, again", func() { admin.Delete(goneAt, nil).Status(404) }},
+		{"deleteUser, an administrator", func() { admin.Delete("/users/"+deputy.ID.String(), nil).Status(204) }},
+		{"deleteUser, the last administrator", func() { admin.Delete("/users/"+boss.ID.String(), nil).Status(409) }},
 		{"logout", func() { api.As(out).Post("/auth/logout", nil).Status(204) }},
 		{"logout, all", func() { api.As(allOut).Post("/auth/logout", `{"all":true}`).Status(204) }},
 		{"getKeys", func() { api.Get("/.well-known/jwks.json").Status(200) }},
@@ -223,7 +235,7 @@ func fill(t *testing.T, db *database.DB) {
 				sessions = append(sessions, account.NewSessionID(), id, 0, []byte{1}, now, now, now, now, "agent", "192.0.2.1")
 				digest := sha256.Sum256([]byte(address))
 				attempts = append(attempts, digest[:], 1, now, now.Add(time.Hour))
-				known = append(known, digest[:], now.Add(time.Hour))
+				known = append(known, digest[:], id, digest[:], now.Add(time.Hour))
 				mailed = append(mailed, account.NewID(), id, "reset", address, now, now.Add(time.Hour))
 			}
 			for _, insert := range []struct {
@@ -233,7 +245,7 @@ func fill(t *testing.T, db *database.DB) {
 				{"users (id, email, email_canonical, email_verified, password_hash, full_name, role, is_active, version, created_at, updated_at)", users},
 				{"sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)", sessions},
 				{"auth_login_attempts (digest, failures, blocked_until, expires_at)", attempts},
-				{"auth_known_addresses (digest, expires_at)", known},
+				{"auth_known_addresses (digest, account_id, failures_digest, expires_at)", known},
 				{"auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at)", mailed},
 			} {
 				one := "(" + strings.TrimSuffix(strings.Repeat("?,", len(insert.args)/batch), ",") + ")"
