@@ -110,15 +110,26 @@ func (o *operation) describeLimits() {
 	if o.Access.Permission() != "" {
 		d += fmt.Sprintf("\n\nNeeds the permission `%s`.", o.Access.Permission())
 	}
-	if o.Limit != nil {
+	if l := o.limited(); l != nil {
 		whose, per := "from one address", "address"
-		if o.LimitKey != nil {
+		switch {
+		case o.LimitKey != nil:
 			whose, per = "of one session, whose token is genuine, or else from one address", "session"
+		case o.AccountLimit != nil:
+			whose, per = "of one user, over all operations with this limit", "account"
 		}
-		d += fmt.Sprintf("\n\nLimit: %d requests in %s %s (`%s`).", o.Limit.Rate.Count, window(o.Limit.Rate), whose, o.Limit.Name)
-		o.document.Extensions["x-ratelimit"] = map[string]any{"name": o.Limit.Name, "limit": o.Limit.Rate.Count, "window": int(o.Limit.Rate.Per / time.Second), "per": per}
+		d += fmt.Sprintf("\n\nLimit: %d requests in %s %s (`%s`).", l.Rate.Count, window(l.Rate), whose, l.Name)
+		o.document.Extensions["x-ratelimit"] = map[string]any{"name": l.Name, "limit": l.Rate.Count, "window": int(l.Rate.Per / time.Second), "per": per}
 	}
 	o.document.Description = d
+}
+
+// limited gives the limit that the operation is under, or nil.
+func (o *operation) limited() *ratelimit.Limit {
+	if o.AccountLimit != nil {
+		return o.AccountLimit
+	}
+	return o.Limit
 }
 
 func window(r ratelimit.Rate) string {
@@ -165,7 +176,7 @@ func (o *operation) describeErrors(op *huma.Operation, schemas huma.Registry) {
 	if o.Access.Permission() != "" {
 		all = append(all, errs.ErrAuthorization)
 	}
-	if o.Limit != nil {
+	if o.limited() != nil {
 		all = append(all, errs.ErrRateLimited)
 	}
 	if !o.StoreFree {
@@ -266,7 +277,7 @@ func header(r *huma.Response, name string, h *huma.Header) {
 
 func (o *operation) describeHeaders(status int, r *huma.Response) {
 	header(r, "X-Request-ID", &huma.Header{Description: "the request's id, taken from the request or made", Schema: text()})
-	if o.Limit != nil {
+	if o.limited() != nil {
 		header(r, "RateLimit-Policy", &huma.Header{Description: "the limits that apply; absent when limits are off", Schema: text()})
 		header(r, "RateLimit", &huma.Header{Description: "what is left of them; absent when limits are off", Schema: text()})
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gatehouse/gatehouse/core/errs"
@@ -23,18 +24,49 @@ func (o *operation) limit(w *response, r *http.Request, credential string) error
 	if o.Limit == nil || o.rt.deps.Limiter == nil {
 		return nil
 	}
-	checks := []ratelimit.Check{{Limit: o.Limit, Key: o.limitKey(w, r, credential)}}
-	decisions, err := o.rt.deps.Limiter.Allow(r.Context(), checks...)
+	return refusal(say(w, r, o.rt.deps.Limiter.Allow, ratelimit.Check{Limit: o.Limit, Key: o.limitKey(w, r, credential)}))
+}
+
+// tellAccount says what is left to the caller, and counts nothing: whatever is wrong with the input comes first.
+func (o *operation) tellAccount(w *response, r *http.Request) error {
+	if o.AccountLimit == nil || o.rt.deps.Limiter == nil {
+		return nil
+	}
+	_, err := say(w, r, o.rt.deps.Limiter.Peek, o.accountCheck(w))
+	return err
+}
+
+// limitAccount counts on the caller's account.
+func (o *operation) limitAccount(w *response, r *http.Request) error {
+	if o.rt.deps.Limiter == nil {
+		return nil
+	}
+	return refusal(say(w, r, o.rt.deps.Limiter.Allow, o.accountCheck(w)))
+}
+
+func (o *operation) accountCheck(w *response) ratelimit.Check {
+	return ratelimit.Check{Limit: o.AccountLimit, Key: w.request.principal.Account.String()}
+}
+
+// say asks the limiter, and puts what it says on the answer.
+func say(w *response, r *http.Request, ask func(context.Context, ...ratelimit.Check) ([]ratelimit.Decision, error), check ratelimit.Check) ([]ratelimit.Decision, error) {
+	checks := []ratelimit.Check{check}
+	decisions, err := ask(r.Context(), checks...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	h := w.Header()
 	h["Ratelimit-Policy"] = []string{ratelimit.PolicyHeader(checks...)}
 	h["Ratelimit"] = []string{ratelimit.StateHeader(checks, decisions)}
-	if len(decisions) != len(checks) || !ratelimit.Allowed(decisions) {
-		return errs.ErrRateLimited.WithRetryAfter(ratelimit.RetryAfter(decisions))
+	return decisions, nil
+}
+
+// refusal is errs.ErrRateLimited where the limiter did not count.
+func refusal(decisions []ratelimit.Decision, err error) error {
+	if err == nil && (len(decisions) != 1 || !ratelimit.Allowed(decisions)) {
+		err = errs.ErrRateLimited.WithRetryAfter(ratelimit.RetryAfter(decisions))
 	}
-	return nil
+	return err
 }
 
 func (o *operation) limitKey(w *response, r *http.Request, credential string) string {

@@ -114,3 +114,58 @@ func TestAKeyWithoutALimitOrACredentialDoesNotMount(t *testing.T) {
 		})
 	})
 }
+
+func TestAnAccountLimitCountsWhatIsAboutToBeDone(t *testing.T) {
+	t.Parallel()
+	limit := ratelimit.NewLimits().Declare("secrets", ratelimit.PerMinute(2), "secrets told to one account")
+	rt := httpapi.NewRouter("Secrets", "Secrets for tests.", "1.0.0")
+	for _, path := range []string{"/first", "/second"} {
+		httpapi.Handle(rt, httpapi.Op{Method: "POST", Path: path, ID: path[1:], Tag: "T", Summary: "S", Description: "D.", Access: authz.SignedIn, AccountLimit: limit},
+			func(context.Context, httpapi.Body[newNote]) (httpapi.NoContent, error) {
+				return httpapi.NoContent{}, nil
+			})
+	}
+	ada, phone := account.NewID(), account.NewSessionID()
+	handler, err := rt.Serve(httpapi.Dependencies{
+		Settings: &httpapi.Settings{MaxBody: 1 << 10, MaxHeader: 64 << 10, MaxConnections: 100}, Logger: slog.New(slog.DiscardHandler),
+		Authenticator: fakeAuth{"ada": {Account: ada}, "ada-elsewhere": {Account: ada, Session: phone}, "eve": {Account: account.NewID()}},
+		Limiter:       ratelimit.NewMemory(clock.NewFake(time.Now()), 0),
+	})
+	require.NoError(t, err)
+	b := &border{t: t, router: rt, server: httptest.NewServer(handler)}
+	t.Cleanup(b.server.Close)
+	const good, policy = `{"title":"x"}`, `"secrets";q=2;w=60`
+	left := func(r *reply) string { return r.Header.Get("RateLimit-Policy") + " " + r.Header.Get("RateLimit") }
+
+	for range 3 { // what is wrong with the input, or with the token, costs nothing
+		r := b.send("POST", "/first", `{"title":1}`, "Authorization", "Bearer ada")
+		r.problem(http.StatusBadRequest, "VALIDATION_ERROR")
+		require.Contains(t, left(r), policy+` "secrets";r=2`)
+		require.Contains(t, left(b.send("POST", "/first", strings.Repeat("x", 2<<10), "Authorization", "Bearer ada")), "r=2")
+		require.Equal(t, " ", left(b.send("POST", "/first", good, "Authorization", "Bearer forged")))
+	}
+	require.Contains(t, left(b.send("POST", "/first", good, "Authorization", "Bearer ada")), policy+` "secrets";r=1`)
+	require.Contains(t, left(b.send("POST", "/second", good, "Authorization", "Bearer ada-elsewhere")), policy+` "secrets";r=0`)
+	for _, path := range []string{"/first", "/second"} {
+		r := b.send("POST", path, good, "Authorization", "Bearer ada")
+		r.problem(http.StatusTooManyRequests, "RATE_LIMITED")
+		require.NotEmpty(t, r.Header.Get("Retry-After"))
+		b.send("POST", path, `{"title":1}`, "Authorization", "Bearer ada").problem(http.StatusBadRequest, "VALIDATION_ERROR")
+	}
+	require.Equal(t, http.StatusNoContent, b.send("POST", "/first", good, "Authorization", "Bearer eve").StatusCode)
+	require.Equal(t, limit, rt.Operations()[0].Limit)
+	op := rt.Document().Paths["/first"].Post
+	require.Equal(t, "account", op.Extensions["x-ratelimit"].(map[string]any)["per"])
+	require.Contains(t, op.Responses, "429")
+}
+
+func TestAnAccountLimitWithoutAnAccountDoesNotMount(t *testing.T) {
+	t.Parallel()
+	limit := ratelimit.NewLimits().Declare("secrets", ratelimit.PerMinute(2), "secrets told to one account")
+	for _, op := range []httpapi.Op{{Access: authz.Public}, {Access: authz.SignedIn, Limit: limit}} {
+		op.Method, op.Path, op.ID, op.Tag, op.Summary, op.Description, op.AccountLimit = "POST", "/x", "x", "T", "S", "D.", limit
+		require.Panics(t, func() {
+			httpapi.Handle(httpapi.NewRouter("T", "T", "1"), op, func(context.Context, struct{}) (httpapi.NoContent, error) { return httpapi.NoContent{}, nil })
+		})
+	}
+}

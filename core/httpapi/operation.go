@@ -25,7 +25,10 @@ type Op struct {
 	Limit        *ratelimit.Limit // per client address, unless LimitKey finds better
 	// LimitKey, if set, gives what the limit counts a genuine credential on in place of the address, and false for any other:
 	// the bearer token, or what a public operation's Credentialed input holds. The latter is counted once it was read.
-	LimitKey     func(ctx context.Context, credential string) (key string, genuine bool)
+	LimitKey func(ctx context.Context, credential string) (key string, genuine bool)
+	// AccountLimit counts on the caller's account, in place of Limit, and only what is about to be done: a request whose input
+	// is wrong costs nothing.
+	AccountLimit *ratelimit.Limit
 	Closed       func() error  // if set, its error refuses everybody, where permissions are checked
 	Status       int           // of success: 200 unless set
 	Errors       []*errs.Error // answers beyond those that follow from access, limit and input
@@ -66,6 +69,9 @@ func Handle[I, O any](rt *Router, op Op, fn func(context.Context, I) (O, error),
 	rt.mustBeWhole(op)
 	if _, ok := any((*I)(nil)).(Credentialed); op.LimitKey != nil && (op.Limit == nil || op.Access.IsPublic() && !ok) {
 		panic(fmt.Sprintf("%s %s has a key for its limit, and no limit or no credential", op.Method, op.Path))
+	}
+	if op.AccountLimit != nil && (op.Limit != nil || op.Access.IsPublic()) {
+		panic(fmt.Sprintf("%s %s has a limit per account, and another limit or no account", op.Method, op.Path))
 	}
 	if op.Status == 0 {
 		op.Status = http.StatusOK
@@ -143,7 +149,16 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	if err != nil {
 		return err
 	}
-	out, err := work(r.Context(), &in, faults, readable, fn, checks)
+	do := fn
+	if o.AccountLimit != nil {
+		do = func(ctx context.Context, in I) (out O, err error) {
+			if err = o.limitAccount(w, r); err == nil {
+				out, err = fn(ctx, in)
+			}
+			return out, err
+		}
+	}
+	out, err := work(r.Context(), &in, faults, readable, do, checks)
 	if err != nil {
 		return err
 	}
@@ -199,6 +214,9 @@ func (o *operation) admit(w *response, r *http.Request) error {
 			return errs.ErrAuthorization
 		}
 		w.request.principal = p
+		if err := o.tellAccount(w, r); err != nil {
+			return err
+		}
 	}
 	if o.Closed != nil {
 		return o.Closed()

@@ -73,7 +73,7 @@ type Mounted struct {
 func (rt *Router) Operations() []Mounted {
 	all := make([]Mounted, 0, len(rt.operations))
 	for _, op := range rt.operations {
-		all = append(all, Mounted{Method: op.Method, Path: op.Path, ID: op.ID, Access: op.Access.String(), Limit: op.Limit, Statuses: op.statuses})
+		all = append(all, Mounted{Method: op.Method, Path: op.Path, ID: op.ID, Access: op.Access.String(), Limit: op.limited(), Statuses: op.statuses})
 	}
 	return all
 }
