@@ -210,7 +210,7 @@ func problemResponse(description string, schema *huma.Schema) *huma.Response {
 func (o *operation) exampleOf(e *errs.Error) Problem {
 	p := Problem{
 		Type: TypePath(e.Code()), Title: e.Title(), Status: e.Status(), Code: e.Code(), Reason: e.Reason(), Detail: e.Detail(),
-		Instance: o.Path, RequestID: exampleID,
+		Instance: o.Path, RequestID: exampleID, Errors: e.Fields(),
 	}
 	if e == errs.ErrValidation {
 		p.Detail, p.Errors = "1 field is invalid", []errs.Field{{Parameter: "page", Code: errs.UnknownField, Message: "is not a parameter of this operation"}}

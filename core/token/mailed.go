@@ -19,7 +19,9 @@ type MailedPurpose string
 // The purposes of the links that are mailed.
 const (
 	MailedReset  MailedPurpose = "reset"  // sets a new password
+	MailedInvite MailedPurpose = "invite" // sets the first one
 	MailedVerify MailedPurpose = "verify" // shows that an address is its owner's
+	MailedChange MailedPurpose = "change" // gives an account the address that it was mailed to
 )
 
 // MailedID names one mailed token: the key of its row, and no secret.

@@ -10,6 +10,9 @@ var (
 	// ErrInvalidCredentials is a wrong e-mail address or password, or an account that is unknown, disabled or without a
 	// password: one answer for all.
 	ErrInvalidCredentials = errs.Define(errs.ValidationError{}, http.StatusBadRequest, "INVALID_CREDENTIALS", "Invalid credentials", "the e-mail address or the password is wrong")
+	// errCurrentPassword is ErrInvalidCredentials of someone who is signed in.
+	errCurrentPassword = ErrInvalidCredentials.WithDetail("the current password is wrong").
+				WithFields(errs.Field{Pointer: "#/current_password", Code: errs.NotAllowed, Message: "is not the account's password"})
 	// ErrInvalidToken is a mailed token that is not ours, of another purpose, used, expired, replaced by a newer one, or of an
 	// account that is no longer what it was mailed to; the client cannot tell which.
 	ErrInvalidToken = errs.Validation("invalid_token", "the token is unknown, used or expired")

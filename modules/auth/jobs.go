@@ -17,9 +17,10 @@ import (
 
 // mailArgs ask for one mail. They are stored in plain, and so hold nothing secret: the token of a link is made by the job.
 type mailArgs struct {
-	ID          token.MailedID `json:"id"`   // of the mail, and of the token in its link
-	Mail        string         `json:"mail"` // name of its template
-	Address     string         `json:"address"`
+	ID          token.MailedID `json:"id"`               // of the mail, and of the token in its link
+	Mail        string         `json:"mail"`             // name of its template
+	Address     string         `json:"address"`          // of the account
+	Account     account.ID     `json:"account,omitzero"` // if set, nobody else who has the address by now is written to
 	RequestedAt time.Time      `json:"requested_at"`
 	Language    string         `json:"language"` // that the request asked for; the account's own goes before it
 }
@@ -39,6 +40,12 @@ func (s *Service) newMail(ctx context.Context, name string, email account.Email)
 	}
 }
 
+// about makes it a mail to nobody but that account.
+func (a mailArgs) about(id account.ID) mailArgs {
+	a.Account = id
+	return a
+}
+
 // askForMail leaves everything else to the job.
 func (s *Service) askForMail(ctx context.Context, name string, email account.Email) error {
 	args := s.newMail(ctx, name, email)
@@ -55,7 +62,7 @@ func (s *Service) sendMail(ctx context.Context, j job.Job[mailArgs]) error {
 		return job.Pointless(err)
 	}
 	u, err := s.deps.Accounts.ByEmail(ctx, email)
-	if errors.Is(err, users.ErrNotFound) || err == nil && !wants(j.Args.Mail, u) {
+	if errors.Is(err, users.ErrNotFound) || err == nil && !j.Args.isFor(u) {
 		return nil // as good an end as any: requests do not look who is there
 	}
 	if err != nil {
@@ -71,9 +78,9 @@ func (s *Service) sendMail(ctx context.Context, j job.Job[mailArgs]) error {
 	return s.send(ctx, j.Args, u, l)
 }
 
-// wants says whether there is a point in a mail to the account.
-func wants(name string, u users.User) bool {
-	return u.IsActive && (name != mailVerify || !u.EmailVerified)
+// isFor says whether there is a point in writing to the account.
+func (a mailArgs) isFor(u users.User) bool {
+	return u.IsActive && (a.Account.IsZero() || a.Account == u.ID) && (a.Mail != mailVerify || !u.EmailVerified)
 }
 
 func (s *Service) send(ctx context.Context, a mailArgs, u users.User, l letter) error {

@@ -60,27 +60,33 @@ func (s *Service) answer(ctx context.Context, cred users.Credentials, in Login, 
 
 // verify gives the hash to keep: the one that matched, or a fresh one where that was weaker than today's.
 func (s *Service) verify(ctx context.Context, cred users.Credentials, p secret.String) (string, error) {
-	if cred.PasswordHash == "" || !cred.IsActive {
-		if err := s.deps.Passwords.VerifyNothing(ctx, p); err != nil {
-			return "", fmt.Errorf("verify password: %w", err)
-		}
-		return "", ErrInvalidCredentials
-	}
-	ok, weak, err := s.deps.Passwords.Verify(ctx, cred.PasswordHash, p)
-	if err != nil {
-		return "", fmt.Errorf("verify password: %w", err)
-	}
-	if !ok {
-		return "", ErrInvalidCredentials
-	}
-	if !weak {
-		return cred.PasswordHash, nil
+	weak, err := s.match(ctx, cred, p)
+	if err != nil || !weak {
+		return cred.PasswordHash, err
 	}
 	hash, err := s.deps.Passwords.Hash(ctx, p)
 	if err != nil {
 		return cred.PasswordHash, nil //nolint:nilerr // a login is not refused because renewing the hash has to wait
 	}
 	return hash, nil
+}
+
+// match returns ErrInvalidCredentials unless the account is active and the password is its own, after the same work, and
+// says whether the hash is weaker than today's.
+func (s *Service) match(ctx context.Context, cred users.Credentials, p secret.String) (weak bool, err error) {
+	ok := false
+	if cred.PasswordHash == "" || !cred.IsActive {
+		err = s.deps.Passwords.VerifyNothing(ctx, p)
+	} else {
+		ok, weak, err = s.deps.Passwords.Verify(ctx, cred.PasswordHash, p)
+	}
+	if err != nil {
+		return false, fmt.Errorf("verify password: %w", err)
+	}
+	if !ok {
+		return false, ErrInvalidCredentials
+	}
+	return weak, nil
 }
 
 // startSession locks the account, finds it active with the very hash that was verified, and starts the session, at once.

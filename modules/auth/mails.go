@@ -11,10 +11,11 @@ import (
 
 // The mails of the module, by the name of their templates.
 const (
-	mailReset   = "reset_password"
-	mailVerify  = "verify_email"
-	mailChanged = "password_changed"
-	mailAttempt = "registration_attempt"
+	mailReset          = "reset_password"
+	mailVerify         = "verify_email"
+	mailChanged        = "password_changed" // by a mailed link
+	mailChangedByOwner = "password_changed_by_owner"
+	mailAttempt        = "registration_attempt"
 )
 
 //go:embed mails
@@ -40,6 +41,7 @@ func declareMails(c *mail.Catalogue) {
 	declare(mailVerify, "https://auth.example.com"+verifyPage+"?token=gtm_sample", 24*time.Hour)
 	declare(mailReset, "https://auth.example.com"+resetPage+"?token=gtm_sample", 10*time.Minute)
 	declare(mailChanged, "", 0)
+	declare(mailChangedByOwner, "", 0)
 	declare(mailAttempt, "", 0)
 }
 

@@ -31,8 +31,10 @@ type Accounts interface {
 	CreateTx(ctx context.Context, tx *database.Tx, n users.NewUser) (users.User, error)
 	ByID(ctx context.Context, id account.ID) (users.User, error)
 	Credentials(ctx context.Context, email account.Email) (users.Credentials, error)
+	CredentialsByID(ctx context.Context, id account.ID) (users.Credentials, error)
 	RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
 	ByEmail(ctx context.Context, email account.Email) (users.User, error)
+	ReplacePasswordTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
 	SetPasswordTx(ctx context.Context, tx *database.Tx, id account.ID, address, hash string) (bool, error)
 	VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error)
 }

@@ -77,6 +77,9 @@ func (s *Service) ResetPassword(ctx context.Context, in Reset) error {
 		if err := s.useTokenTx(ctx, tx, t, ok); err != nil {
 			return err
 		}
+		if err := s.voidTokensTx(ctx, tx, t.account); err != nil {
+			return err
+		}
 		if _, err := s.deps.Sessions.EndAllTx(ctx, tx, t.account, sessions.ReasonReset); err != nil {
 			return err
 		}
@@ -134,4 +137,10 @@ func (s *Service) useTokenTx(ctx context.Context, tx *database.Tx, t mailedToken
 		err = ErrInvalidToken
 	}
 	return err
+}
+
+// voidTokensTx ends the use of every mailed link that would take an account over from whoever has just set its password:
+// those that set another, and those that give it another address.
+func (s *Service) voidTokensTx(ctx context.Context, tx *database.Tx, id account.ID) error {
+	return repository{tx}.voidTokens(ctx, id, token.MailedVerify, s.deps.Clock.Now())
 }

@@ -122,6 +122,12 @@ func (r repository) useToken(ctx context.Context, id token.MailedID, now time.Ti
 	return n == 1, err
 }
 
+// voidTokens uses up all that was mailed to an account, but for what has the purpose that is spared.
+func (r repository) voidTokens(ctx context.Context, id account.ID, spared token.MailedPurpose, now time.Time) error {
+	_, err := r.q.Exec(ctx, `UPDATE auth_mailed_tokens SET used_at = ? WHERE account_id = ? AND purpose <> ? AND used_at IS NULL`, now, id, string(spared))
+	return err
+}
+
 // tokens lists what was mailed last to an account for each purpose.
 func (r repository) tokens(ctx context.Context, id account.ID) ([]mailedToken, error) {
 	rows, err := r.q.Query(ctx, `SELECT purpose, address, created_at, expires_at, used_at FROM auth_mailed_tokens WHERE account_id = ? ORDER BY purpose`, id)

@@ -14,7 +14,10 @@ import (
 	"github.com/gatehouse/gatehouse/modules/users"
 )
 
-const tag = "Authentication"
+const (
+	tag      = "Authentication"
+	usersTag = "Users" // of what the module does to accounts
+)
 
 // routes mounts the module's operations.
 func (s *Service) routes(r *httpapi.Router) {
@@ -31,6 +34,7 @@ func (s *Service) routes(r *httpapi.Router) {
 		Description: "Starts a session and gives its tokens. Every wrong pair of e-mail address and password gets the same answer in the same time. An account that fails too often is slowed down with 429, except at addresses from which it signed in during the last 30 days, which have a budget of their own.",
 	}, s.logIn, checkLogin)
 	s.recoveryRoutes(r)
+	s.ownRoutes(r)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/refresh", ID: "refresh", Tag: tag, Access: authz.Public,
 		Limit: s.limits.refresh, LimitKey: s.sessionOfRefresh, Errors: []*errs.Error{sessions.ErrRefreshToken}, HoldsToken: true,
@@ -78,6 +82,20 @@ func (s *Service) recoveryRoutes(r *httpapi.Router) {
 		Description: "Mails another link that verifies the address, if there is an active account with it that still has to be verified. A new link voids the old. The answer is the same, in the same time, whether or not there is one.",
 	}, s.resendVerification, checkEmail)
 	s.forms(r)
+}
+
+// ownRoutes mounts what people do to their own account with their current password.
+func (s *Service) ownRoutes(r *httpapi.Router) {
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPut, Path: "/users/me/password", ID: "changeMyPassword", Tag: usersTag, Access: authz.SignedIn, Status: http.StatusNoContent,
+		AccountLimit: s.limits.currentPassword, Errors: []*errs.Error{errCurrentPassword},
+		Summary:     "Change one's own password",
+		Description: "Sets a new password for someone who knows the current one. All other sessions of the user end, this one stays; mailed links that would set a password die; and the user is told by mail.",
+	}, s.changePassword, s.checkPasswordChange)
+}
+
+func (s *Service) changePassword(ctx context.Context, in httpapi.Body[changePasswordRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.ChangePassword(ctx, httpapi.Principal(ctx), PasswordChange{Current: in.Body.CurrentPassword, New: in.Body.NewPassword})
 }
 
 func (s *Service) register(ctx context.Context, in httpapi.Body[registerRequest]) (registerResponse, error) {

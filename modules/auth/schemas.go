@@ -57,11 +57,16 @@ type loginRequest struct {
 func checkLogin(in *httpapi.Body[loginRequest], report func(errs.Field)) {
 	r := &in.Body
 	r.email = readEmail(r.Email, report)
-	switch size := len(r.Password.Reveal()); {
+	reportUnfit(r.Password, "#/password", report)
+}
+
+// reportUnfit looks at a password that is to be compared with the one that was set.
+func reportUnfit(p secret.String, pointer string, report func(errs.Field)) {
+	switch size := len(p.Reveal()); {
 	case size == 0:
-		report(errs.Field{Pointer: "#/password", Code: errs.Required, Message: "is required"})
+		report(errs.Field{Pointer: pointer, Code: errs.Required, Message: "is required"})
 	case size > password.MaxRawBytes:
-		report(errs.Field{Pointer: "#/password", Code: errs.TooLong, Message: fmt.Sprintf("must be at most %d bytes", password.MaxRawBytes)})
+		report(errs.Field{Pointer: pointer, Code: errs.TooLong, Message: fmt.Sprintf("must be at most %d bytes", password.MaxRawBytes)})
 	}
 }
 
@@ -85,6 +90,19 @@ type resetRequest struct {
 // checkReset knows no account yet, and so no address that the password must not contain.
 func (s *Service) checkReset(in *httpapi.Body[resetRequest], report func(errs.Field)) {
 	reportMissing(in.Body.Token, report)
+	for _, f := range s.checkPassword("#/new_password", in.Body.NewPassword, account.Email{}) {
+		report(f)
+	}
+}
+
+type changePasswordRequest struct {
+	CurrentPassword secret.String `json:"current_password" format:"password" writeOnly:"true" doc:"at most 4 KiB" example:"Difference-Engine-1842"`
+	NewPassword     secret.String `json:"new_password" format:"password" writeOnly:"true" doc:"as at registration" example:"Analytical-Engine-1843"`
+}
+
+// checkPasswordChange does not know whose password it is, and so no address that it must not contain.
+func (s *Service) checkPasswordChange(in *httpapi.Body[changePasswordRequest], report func(errs.Field)) {
+	reportUnfit(in.Body.CurrentPassword, "#/current_password", report)
 	for _, f := range s.checkPassword("#/new_password", in.Body.NewPassword, account.Email{}) {
 		report(f)
 	}

@@ -35,9 +35,10 @@ type NewUser struct {
 	PasswordHash  string // PHC string; empty leaves the account without a password
 }
 
-// Credentials are what a login is checked against.
+// Credentials are what a password is checked against.
 type Credentials struct {
 	ID            account.ID
+	Email         string // as its owner wrote it
 	PasswordHash  string // empty where the account has no password
 	Role          account.Role
 	IsActive      bool

@@ -47,12 +47,12 @@ func (r repository) byEmail(ctx context.Context, canonical string) (User, error)
 	return scanUser(r.q.QueryRow(ctx, `SELECT `+userColumns+` FROM users WHERE email_canonical = ?`, canonical))
 }
 
-// credentials gives ErrNotFound where no account has the address.
-func (r repository) credentials(ctx context.Context, canonical string) (Credentials, error) {
+const credentialColumns = `id, email, password_hash, role, is_active, email_verified` //nolint:gosec // G101: names of columns
+
+func scanCredentials(row *database.Row) (Credentials, error) {
 	var c Credentials
 	var hash *string
-	err := r.q.QueryRow(ctx, `SELECT id, password_hash, role, is_active, email_verified FROM users WHERE email_canonical = ?`, canonical).
-		Scan(&c.ID, &hash, &c.Role, &c.IsActive, &c.EmailVerified)
+	err := row.Scan(&c.ID, &c.Email, &hash, &c.Role, &c.IsActive, &c.EmailVerified)
 	if errors.Is(err, database.ErrNoRows) {
 		return Credentials{}, ErrNotFound
 	}
@@ -62,11 +62,28 @@ func (r repository) credentials(ctx context.Context, canonical string) (Credenti
 	return c, err
 }
 
+// credentials gives ErrNotFound where no account has the address.
+func (r repository) credentials(ctx context.Context, canonical string) (Credentials, error) {
+	return scanCredentials(r.q.QueryRow(ctx, `SELECT `+credentialColumns+` FROM users WHERE email_canonical = ?`, canonical))
+}
+
+func (r repository) credentialsByID(ctx context.Context, id account.ID) (Credentials, error) {
+	return scanCredentials(r.q.QueryRow(ctx, `SELECT `+credentialColumns+` FROM users WHERE id = ?`, id))
+}
+
 // recordLogin changes, and so locks, the row of an active account that still has the hash. It gives false for any other.
 func (r repository) recordLogin(ctx context.Context, id account.ID, verified, replacement string, at time.Time) (bool, error) {
 	n, err := r.q.Exec(ctx, `
 		UPDATE users SET last_login_at = ?, password_hash = ?, version = version + 1
 		WHERE id = ? AND password_hash = ? AND is_active = ?`, at, replacement, id, verified, true)
+	return n == 1, err
+}
+
+// replacePassword changes, and so locks, the row of an active account that still has the hash. It gives false for any other.
+func (r repository) replacePassword(ctx context.Context, id account.ID, verified, replacement string) (bool, error) {
+	n, err := r.q.Exec(ctx, `
+		UPDATE users SET password_hash = ?, version = version + 1
+		WHERE id = ? AND password_hash = ? AND is_active = ?`, replacement, id, verified, true)
 	return n == 1, err
 }
 

@@ -36,10 +36,22 @@ func (s *Service) Credentials(ctx context.Context, email account.Email) (Credent
 	return repository{s.deps.DB}.credentials(ctx, email.Canonical())
 }
 
+// CredentialsByID gives what the account's current password is checked against, or ErrNotFound.
+func (s *Service) CredentialsByID(ctx context.Context, id account.ID) (Credentials, error) {
+	return repository{s.deps.DB}.credentialsByID(ctx, id)
+}
+
 // RecordLoginTx locks the account and notes the login, replacing the hash that was verified by one of today's strength. It
 // says false, and changes nothing, where the account is no longer active or its hash has changed since it was verified.
 func (s *Service) RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error) {
 	ok, err := repository{tx}.recordLogin(ctx, id, verified, replacement, s.deps.Clock.Now())
+	return s.tellTx(tx, id, ok), err
+}
+
+// ReplacePasswordTx locks the account and replaces the hash that was verified; by itself, where nothing but the lock is
+// wanted. It says false, and changes nothing, where the account is no longer active or its hash has changed since.
+func (s *Service) ReplacePasswordTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error) {
+	ok, err := repository{tx}.replacePassword(ctx, id, verified, replacement)
 	return s.tellTx(tx, id, ok), err
 }
 

@@ -136,6 +136,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		} {
 			require.Equal(t, c.want, c.as.Do(c.method, c.path, c.body).StatusCode, c.name)
 		}
+		ownAnswers(t, api)
 		for _, path := range []string{"/users/me", "/users/" + u.ID.String(), "/.well-known/jwks.json"} {
 			tag := admin.Get(path).Header.Get("ETag")
 			require.NotEmpty(t, tag)
@@ -151,6 +152,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		for _, path := range []string{"/auth/register", "/auth/login", "/auth/refresh", "/auth/logout", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/verify-email/resend"} {
 			require.Eventually(t, func() bool { return limited.Post(path, "{}").StatusCode == http.StatusTooManyRequests }, time.Minute, time.Millisecond)
 		}
+		ownLimits(t, limited, u)
 		api.App.Stores.DB.Close()
 		clk.Advance(time.Minute) // so that nothing is remembered
 		for _, c := range []*testkit.Response{
@@ -173,6 +175,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			admin.Delete(goneAt+"/sessions/"+sid, nil),
 			admin.Delete(goneAt, nil),
 			api.As(u).Delete("/users/me/sessions/"+sid, nil),
+			api.As(u).Put("/users/me/password", newPassword(u.Password)),
 		} {
 			c.Problem(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")
 			require.Equal(t, "1", c.Header.Get("Retry-After"))

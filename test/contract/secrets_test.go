@@ -40,6 +40,14 @@ func TestSecretsNeverShow(t *testing.T) {
 				keep(api.WithHeader("Content-Type", "text/plain").Post(path, body))
 			}
 		}
+		for _, body := range []string{
+			`{"current_password":"` + marker + `-wrong","new_password":"` + marker + `-Password-1"}`,
+			`{"current_password":"` + u.Password + `","new_password":"gatehouse-` + marker + `"}`,
+			`{"current_password":["` + marker + `"],"new_password":"` + marker + `\u0000"}`,
+			marker,
+		} {
+			keep(api.As(u).Put("/users/me/password", body))
+		}
 		mailed := mailedTokens(t, api, api.User())
 		keep(api.Post("/auth/reset-password", map[string]string{"token": mailed["/reset-password"], "new_password": "gatehouse-" + marker}))
 		keep(api.Post("/auth/reset-password", map[string]string{"token": mailed["/verify-email"], "new_password": marker + "-Password-1"}))

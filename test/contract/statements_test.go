@@ -52,7 +52,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 	run  func()
 } {
 	t.Helper()
-	owner, ended, out, allOut := u, u, u, u
+	owner, ended, out, allOut, self := u, u, u, u, api.User()
 	for _, session := range []*testkit.User{&owner, &ended, &out, &allOut} {
 		api.LogIn(session)
 	}
@@ -129,6 +129,8 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"resetPassword", func() {
 			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, u, "/reset-password"), "new_password": testkit.Password}).Status(204)
 		}},
+		{"changeMyPassword, wrong", func() { api.As(self).Put("/users/me/password", newPassword("x")).Status(400) }},
+		{"changeMyPassword", func() { api.As(self).Put("/users/me/password", newPassword(self.Password)).Status(204) }},
 	}
 }
 
@@ -303,5 +305,6 @@ func wideLimits() []testkit.Option {
 		testkit.WithLimits(), testkit.WithSetting("ratelimit.register", "100000/1m"), testkit.WithSetting("ratelimit.login", "100000/1m"),
 		testkit.WithSetting("ratelimit.login_failure", "100000/15m"),
 		testkit.WithSetting("ratelimit.forgot", "100000/1m"), testkit.WithSetting("ratelimit.forgot_account", "100000/1m"), testkit.WithSetting("ratelimit.refresh", "100000/1m"),
+		testkit.WithSetting("ratelimit.current_password", "100000/1m"),
 	}
 }

@@ -1,0 +1,88 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/modules/sessions"
+	"github.com/gatehouse/gatehouse/modules/users"
+)
+
+// A session alone does not change how its account is reached or entered: whoever holds one has to know the current password
+// as well, so that an unlocked screen or a stolen token is not enough to keep the account.
+
+// holder gives what a signed-in account's current password is checked against, and its address. It returns sessions.ErrEnded
+// where the account has gone since the request was let in.
+func (s *Service) holder(ctx context.Context, id account.ID) (users.Credentials, account.Email, error) {
+	cred, err := s.deps.Accounts.CredentialsByID(ctx, id)
+	if errors.Is(err, users.ErrNotFound) || err == nil && !cred.IsActive {
+		err = sessions.ErrEnded
+	}
+	if err != nil {
+		return users.Credentials{}, account.Email{}, err
+	}
+	email, err := account.ParseEmail(cred.Email)
+	if err != nil {
+		return users.Credentials{}, account.Email{}, errors.New("the address of an account is not one")
+	}
+	return cred, email, nil
+}
+
+// confirm returns errCurrentPassword unless the password is the account's.
+func (s *Service) confirm(ctx context.Context, cred users.Credentials, current secret.String) error {
+	_, err := s.match(ctx, cred, current)
+	if errors.Is(err, ErrInvalidCredentials) {
+		err = errCurrentPassword
+	}
+	return err
+}
+
+// holdTx locks an account whose password was confirmed. Who changed the password meanwhile was faster: the one that was
+// confirmed is not the current one any more.
+func (s *Service) holdTx(ctx context.Context, tx *database.Tx, confirmed users.Credentials, hash string) error {
+	ok, err := s.deps.Accounts.ReplacePasswordTx(ctx, tx, confirmed.ID, confirmed.PasswordHash, hash)
+	if err == nil && !ok {
+		err = errCurrentPassword
+	}
+	return err
+}
+
+// PasswordChange is a new password, and the one that gives the right to set it.
+type PasswordChange struct{ Current, New secret.String }
+
+// ChangePassword sets a new password: all other sessions end, and the owner is told. It returns ErrInvalidCredentials for a
+// wrong current password, and a validation error for a new one that the policy refuses.
+func (s *Service) ChangePassword(ctx context.Context, p account.Principal, in PasswordChange) error {
+	cred, email, err := s.holder(ctx, p.Account)
+	if err != nil {
+		return err
+	}
+	if err := errs.Invalid(s.checkPassword("#/new_password", in.New, email)); err != nil {
+		return err
+	}
+	if err := s.confirm(ctx, cred, in.Current); err != nil {
+		return err
+	}
+	hash, err := s.deps.Passwords.Hash(ctx, in.New) // slow: outside the transaction
+	if err != nil {
+		return fmt.Errorf("hash password: %w", err)
+	}
+	notice := s.newMail(ctx, mailChangedByOwner, email).about(cred.ID)
+	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		if err := s.holdTx(ctx, tx, cred, hash); err != nil {
+			return err
+		}
+		if _, err := s.deps.Sessions.EndAllTx(ctx, tx, cred.ID, sessions.ReasonPasswordChange, p.Session); err != nil {
+			return err
+		}
+		if err := s.voidTokensTx(ctx, tx, cred.ID); err != nil {
+			return err
+		}
+		return s.deps.Jobs.Enqueue(ctx, tx, notice)
+	})
+}
