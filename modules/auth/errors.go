@@ -16,6 +16,8 @@ var (
 	// ErrInvalidToken is a mailed token that is not ours, of another purpose, used, expired, replaced by a newer one, or of an
 	// account that is no longer what it was mailed to; the client cannot tell which.
 	ErrInvalidToken = errs.Validation("invalid_token", "the token is unknown, used or expired")
+	// ErrInactive is an account that may not sign in, with whatever password.
+	ErrInactive = errs.Conflict("user_inactive", "the user is not active; activate them first")
 	// ErrRegistrationClosed says that nobody may register.
 	ErrRegistrationClosed = errs.Authorization("registration_closed", "this service does not take registrations")
 	// ErrEmailNotVerified is a right password of an account whose address still has to be verified.

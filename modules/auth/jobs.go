@@ -100,10 +100,15 @@ func (s *Service) send(ctx context.Context, a mailArgs, u users.User, l letter) 
 	return err
 }
 
+// token is the row of the token in the mail's link.
+func (a mailArgs) token(id account.ID, address string, to link) mailedToken {
+	return mailedToken{id: a.ID, account: id, purpose: to.purpose, address: address, createdAt: a.RequestedAt, expiresAt: a.RequestedAt.Add(to.ttl)}
+}
+
 // prepareToken makes sure that the link leads somewhere: that its token is the newest of its account and purpose.
 func (s *Service) prepareToken(ctx context.Context, a mailArgs, u users.User, to link) error {
 	repo := repository{s.deps.DB}
-	t := mailedToken{id: a.ID, account: u.ID, purpose: to.purpose, address: u.Email, createdAt: a.RequestedAt, expiresAt: a.RequestedAt.Add(to.ttl)}
+	t := a.token(u.ID, u.Email, to)
 	now := s.deps.Clock.Now()
 	if !t.good(now) {
 		return job.Pointless(errPassed)
@@ -142,8 +147,10 @@ func (s *Service) linkOf(name string) (link, bool) {
 	var own, path string
 	var l link
 	switch name {
-	case mailReset:
+	case mailReset, mailStarted:
 		own, path, l = s.settings.Pages.ResetURL, resetPage, link{purpose: token.MailedReset, ttl: s.settings.Reset.TTL}
+	case mailInvite:
+		own, path, l = s.settings.Pages.ResetURL, resetPage, link{purpose: token.MailedInvite, ttl: s.settings.Invite.TTL}
 	case mailVerify:
 		own, path, l = s.settings.Pages.VerifyURL, verifyPage, link{purpose: token.MailedVerify, ttl: s.settings.Verify.TTL}
 	default:

@@ -12,6 +12,8 @@ import (
 // The mails of the module, by the name of their templates.
 const (
 	mailReset          = "reset_password"
+	mailStarted        = "password_reset_started" // by an administrator
+	mailInvite         = "invitation"
 	mailVerify         = "verify_email"
 	mailChanged        = "password_changed" // by a mailed link
 	mailChangedByOwner = "password_changed_by_owner"
@@ -40,6 +42,8 @@ func declareMails(c *mail.Catalogue) {
 	}
 	declare(mailVerify, "https://auth.example.com"+verifyPage+"?token=gtm_sample", 24*time.Hour)
 	declare(mailReset, "https://auth.example.com"+resetPage+"?token=gtm_sample", 10*time.Minute)
+	declare(mailStarted, "https://auth.example.com"+resetPage+"?token=gtm_sample", 10*time.Minute)
+	declare(mailInvite, "https://auth.example.com"+resetPage+"?token=gtm_sample", 7*24*time.Hour)
 	declare(mailChanged, "", 0)
 	declare(mailChangedByOwner, "", 0)
 	declare(mailAttempt, "", 0)

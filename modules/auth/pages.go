@@ -13,7 +13,7 @@ import (
 // forms mounts the pages that mailed links lead to. They speak the languages of the mails.
 func (s *Service) forms(r *httpapi.Router) {
 	httpapi.HandleForm(r, httpapi.Form{
-		Path: resetPage, Operation: "resetPassword", Genuine: s.genuine(token.MailedReset), Text: s.resetText,
+		Path: resetPage, Operation: "resetPassword", Genuine: s.genuine(token.MailedReset, token.MailedInvite), Text: s.resetText,
 		Inputs: []httpapi.FormInput{{Name: newPassword, Type: "password", Autocomplete: "new-password"}},
 	})
 	httpapi.HandleForm(r, httpapi.Form{Path: verifyPage, Operation: "verifyEmail", Genuine: s.genuine(token.MailedVerify), Text: verifyText})
@@ -22,9 +22,9 @@ func (s *Service) forms(r *httpapi.Router) {
 // newPassword is the one thing that people fill in.
 const newPassword = "new_password"
 
-func (s *Service) genuine(purpose token.MailedPurpose) func(string) bool {
+func (s *Service) genuine(purposes ...token.MailedPurpose) func(string) bool {
 	return func(text string) bool {
-		_, ok := s.deps.MailedTokens.Parse(purpose, text)
+		_, _, ok := s.parseToken(text, purposes)
 		return ok
 	}
 }

@@ -46,7 +46,7 @@ func (s *Service) countForgot(ctx context.Context, email account.Email) error {
 	return nil
 }
 
-// Reset is a new password, and what gives the right to set it.
+// Reset is a new password, or the first one of somebody who was invited, and what gives the right to set it.
 type Reset struct {
 	Token       secret.String
 	NewPassword secret.String
@@ -54,10 +54,10 @@ type Reset struct {
 }
 
 // ResetPassword sets a new password, once for each token: all sessions end, the account's failed logins are forgotten, and
-// the owner is told. It returns ErrInvalidToken for a token that is worth nothing, and a validation error, which leaves the
+// the owner is told. An invitation shows that the address is its owner's, too. It returns ErrInvalidToken for a token that is worth nothing, and a validation error, which leaves the
 // token good, for a password that the policy refuses.
 func (s *Service) ResetPassword(ctx context.Context, in Reset) error {
-	t, email, err := s.readToken(ctx, token.MailedReset, in.Token)
+	t, email, err := s.readToken(ctx, in.Token, token.MailedReset, token.MailedInvite)
 	if err != nil {
 		return err
 	}
@@ -71,6 +71,9 @@ func (s *Service) ResetPassword(ctx context.Context, in Reset) error {
 	notice := s.newMail(ctx, mailChanged, email)
 	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		ok, err := s.deps.Accounts.SetPasswordTx(ctx, tx, t.account, t.address, hash) // first, since it locks the account
+		if err == nil && ok && t.purpose == token.MailedInvite {
+			ok, err = s.deps.Accounts.VerifyEmailTx(ctx, tx, t.account, t.address)
+		}
 		if err != nil {
 			return err
 		}
@@ -93,7 +96,7 @@ func (s *Service) ResetPassword(ctx context.Context, in Reset) error {
 // VerifyEmail notes that the address a token was mailed to is its owner's. It returns ErrInvalidToken for a token that is
 // worth nothing.
 func (s *Service) VerifyEmail(ctx context.Context, text secret.String) error {
-	t, _, err := s.readToken(ctx, token.MailedVerify, text)
+	t, _, err := s.readToken(ctx, text, token.MailedVerify)
 	if err != nil {
 		return err
 	}
@@ -106,9 +109,10 @@ func (s *Service) VerifyEmail(ctx context.Context, text secret.String) error {
 	})
 }
 
-// readToken finds what a token is for, without using it up. It returns ErrInvalidToken for one that could not be used.
-func (s *Service) readToken(ctx context.Context, purpose token.MailedPurpose, text secret.String) (mailedToken, account.Email, error) {
-	id, ok := s.deps.MailedTokens.Parse(purpose, text.Reveal())
+// readToken finds what a token of one of the purposes is for, without using it up. It returns ErrInvalidToken for one that
+// could not be used.
+func (s *Service) readToken(ctx context.Context, text secret.String, purposes ...token.MailedPurpose) (mailedToken, account.Email, error) {
+	id, purpose, ok := s.parseToken(text.Reveal(), purposes)
 	if !ok {
 		return mailedToken{}, account.Email{}, ErrInvalidToken
 	}
@@ -124,6 +128,16 @@ func (s *Service) readToken(ctx context.Context, purpose token.MailedPurpose, te
 		return mailedToken{}, account.Email{}, errors.New("the address of a mailed token is not one")
 	}
 	return t, email, nil
+}
+
+// parseToken looks at a token alone, and at no store.
+func (s *Service) parseToken(text string, purposes []token.MailedPurpose) (token.MailedID, token.MailedPurpose, bool) {
+	for _, purpose := range purposes {
+		if id, ok := s.deps.MailedTokens.Parse(purpose, text); ok {
+			return id, purpose, true
+		}
+	}
+	return token.MailedID{}, "", false
 }
 
 // useTokenTx uses a token up. fits says whether the account is still what the token was mailed to. Of all who try at once

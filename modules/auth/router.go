@@ -17,6 +17,8 @@ import (
 const (
 	tag      = "Authentication"
 	usersTag = "Users" // of what the module does to accounts
+
+	mayWriteUsers = "users.write" // a permission of the users module
 )
 
 // routes mounts the module's operations.
@@ -35,6 +37,7 @@ func (s *Service) routes(r *httpapi.Router) {
 	}, s.logIn, checkLogin)
 	s.recoveryRoutes(r)
 	s.ownRoutes(r)
+	s.adminRoutes(r)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/refresh", ID: "refresh", Tag: tag, Access: authz.Public,
 		Limit: s.limits.refresh, LimitKey: s.sessionOfRefresh, Errors: []*errs.Error{sessions.ErrRefreshToken}, HoldsToken: true,
@@ -67,7 +70,7 @@ func (s *Service) recoveryRoutes(r *httpapi.Router) {
 		Method: http.MethodPost, Path: "/auth/reset-password", ID: "resetPassword", Tag: tag, Access: authz.Public,
 		Limit: s.limits.reset, Errors: []*errs.Error{ErrInvalidToken},
 		Summary:     "Set a new password",
-		Description: "Sets a new password with a mailed token, which works once. All sessions of the account end, its failed logins are forgotten, and its owner is told by mail.",
+		Description: "Sets a new password with a mailed token, which works once; the first one with the token of an invitation, which verifies the address as well. All sessions of the account end, its failed logins are forgotten, and its owner is told by mail.",
 	}, s.resetPassword, s.checkReset)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/verify-email", ID: "verifyEmail", Tag: tag, Access: authz.Public,
@@ -92,6 +95,31 @@ func (s *Service) ownRoutes(r *httpapi.Router) {
 		Summary:     "Change one's own password",
 		Description: "Sets a new password for someone who knows the current one. All other sessions of the user end, this one stays; mailed links that would set a password die; and the user is told by mail.",
 	}, s.changePassword, s.checkPasswordChange)
+}
+
+// adminRoutes mounts the ways in that administrators open for others.
+func (s *Service) adminRoutes(r *httpapi.Router) {
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/users", ID: "inviteUser", Tag: usersTag, Access: authz.Can(mayWriteUsers), Status: http.StatusCreated,
+		Errors:      []*errs.Error{users.ErrEmailTaken},
+		Summary:     "Invite a user",
+		Description: "Creates an account without a password, and mails a link that works once and for 7 days (`auth.invite.ttl`), with which its owner sets one; that verifies the address as well. Nobody chooses a password for somebody else. Who lets the invitation expire asks for a new password like everybody.",
+	}, s.invite, checkInvitation)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/users/{id}/password-reset", ID: "startPasswordReset", Tag: usersTag, Access: authz.Can(mayWriteUsers), Status: http.StatusAccepted,
+		Errors:      []*errs.Error{users.ErrNotFound, ErrInactive},
+		Summary:     "Have a user set a new password",
+		Description: "Mails the user a link with which a new password can be set, once and within 10 minutes (`auth.reset.ttl`); a new link voids the old. Until then the password and the sessions stay as they are.",
+	}, s.startReset)
+}
+
+func (s *Service) invite(ctx context.Context, in httpapi.Body[inviteRequest]) (users.Response, error) {
+	u, err := s.Invite(ctx, Invitation{Email: in.Body.email, FullName: in.Body.fullName, Role: in.Body.Role})
+	return users.View(u), err
+}
+
+func (s *Service) startReset(ctx context.Context, in byID) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.StartReset(ctx, in.ID)
 }
 
 func (s *Service) changePassword(ctx context.Context, in httpapi.Body[changePasswordRequest]) (httpapi.NoContent, error) {

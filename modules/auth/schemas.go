@@ -108,6 +108,27 @@ func (s *Service) checkPasswordChange(in *httpapi.Body[changePasswordRequest], r
 	}
 }
 
+type inviteRequest struct {
+	Email    string       `json:"email" format:"idn-email" doc:"address that nobody has an account with yet" example:"ada@example.com"`
+	FullName string       `json:"full_name" doc:"1 to 100 characters" example:"Ada Lovelace"`
+	Role     account.Role `json:"role" enum:"user,admin" example:"user"`
+
+	email    account.Email
+	fullName string
+}
+
+func checkInvitation(in *httpapi.Body[inviteRequest], report func(errs.Field)) {
+	r := &in.Body
+	r.email = readEmail(r.Email, report)
+	name, err := account.ParseFullName(r.FullName)
+	reportInvalid(err, "#/full_name", report)
+	r.fullName = name
+}
+
+type byID struct {
+	ID account.ID `path:"id" format:"uuid" doc:"the user's id"`
+}
+
 type tokenRequest struct {
 	Token secret.String `json:"token" format:"password" writeOnly:"true" doc:"the token in the mailed link" example:"gtm_AZDTxF5veoucDR4vOktcbQ"`
 }

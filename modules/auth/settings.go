@@ -17,7 +17,7 @@ type Settings struct {
 		Policy password.Policy `conf:"policy" default:"blueprint" doc:"rules for new passwords: blueprint (8 to 128 characters with upper, lower, digit) or nist (15 to 128 characters)"`
 	} `conf:"password"`
 	Registration struct {
-		Enabled        bool     `conf:"enabled" default:"true" doc:"whether people may register; where not, the command line alone makes accounts"`
+		Enabled        bool     `conf:"enabled" default:"true" doc:"whether people may register; where not, administrators invite and the command line makes accounts"`
 		AllowedDomains []domain `conf:"allowed_domains" default:"" doc:"domains of e-mail addresses that may register, such as example.com, subdomains not included; empty means all"`
 		ExistingEmail  string   `conf:"existing_email" default:"conflict" enum:"conflict,opaque" doc:"answer to registering a known address: conflict is 409; opaque is 202 without a body for known and unknown addresses alike, and the owner of a known one is mailed"`
 	} `conf:"registration"`
@@ -30,8 +30,11 @@ type Settings struct {
 	Verify struct {
 		TTL time.Duration `conf:"ttl" default:"24h" doc:"life of a mailed link that verifies an e-mail address, 1m to 30d"`
 	} `conf:"verify"`
+	Invite struct {
+		TTL time.Duration `conf:"ttl" default:"7d" doc:"life of a mailed invitation, 1m to 30d"`
+	} `conf:"invite"`
 	Pages struct {
-		ResetURL  string `conf:"reset_url" default:"" doc:"page of your product that mailed links for a new password lead to, with ?token=…; empty means /reset-password of this service; production needs https"`
+		ResetURL  string `conf:"reset_url" default:"" doc:"page of your product that invitations and mailed links for a new password lead to, with ?token=…; empty means /reset-password of this service; production needs https"`
 		VerifyURL string `conf:"verify_url" default:"" doc:"page of your product that mailed links for verifying an address lead to, with ?token=…; empty means /verify-email of this service; production needs https"`
 	} `conf:"pages"`
 }
@@ -42,6 +45,7 @@ const (
 	shortestLink       = time.Minute
 	longestResetLink   = 24 * time.Hour
 	longestVerifyLink  = 30 * 24 * time.Hour
+	longestInviteLink  = 30 * 24 * time.Hour
 	faultPage          = "must be an absolute http:// or https:// URL without user and fragment"
 	faultPageInTheOpen = "must be https://: it takes tokens that open accounts"
 )
@@ -53,6 +57,9 @@ func (s *Settings) Check(report func(field, fault string)) {
 	}
 	if s.Verify.TTL < shortestLink || s.Verify.TTL > longestVerifyLink {
 		report("verify.ttl", "must be 1m to 30d")
+	}
+	if s.Invite.TTL < shortestLink || s.Invite.TTL > longestInviteLink {
+		report("invite.ttl", "must be 1m to 30d")
 	}
 	for field, page := range s.pages() {
 		if page != "" && !isPage(page) {

@@ -21,6 +21,8 @@ func TestSettingsThatMakeNoSenseAreReported(t *testing.T) {
 		"a reset of a week":     {change: func(s *Settings) { s.Reset.TTL = 7 * 24 * time.Hour }, field: "reset.ttl"},
 		"a verify of a second":  {change: func(s *Settings) { s.Verify.TTL = time.Second }, field: "verify.ttl"},
 		"a verify of a year":    {change: func(s *Settings) { s.Verify.TTL = 365 * 24 * time.Hour }, field: "verify.ttl"},
+		"an invitation of 30 s": {change: func(s *Settings) { s.Invite.TTL = 30 * time.Second }, field: "invite.ttl"},
+		"an invitation forever": {change: func(s *Settings) { s.Invite.TTL = 365 * 24 * time.Hour }, field: "invite.ttl"},
 		"a page":                {change: func(s *Settings) { s.Pages.ResetURL = "https://app.example.com/new?from=mail" }},
 		"a page without a host": {change: func(s *Settings) { s.Pages.ResetURL = "/new" }, field: "pages.reset_url"},
 		"a page of no scheme":   {change: func(s *Settings) { s.Pages.VerifyURL = "javascript:alert(1)" }, field: "pages.verify_url"},
@@ -29,7 +31,7 @@ func TestSettingsThatMakeNoSenseAreReported(t *testing.T) {
 		"a page in the open":    {change: func(s *Settings) { s.Pages.VerifyURL = "http://example.com/" }, field: "pages.verify_url", production: true},
 	} {
 		s := &Settings{}
-		s.Reset.TTL, s.Verify.TTL = 10*time.Minute, 24*time.Hour
+		s.Reset.TTL, s.Verify.TTL, s.Invite.TTL = 10*time.Minute, 24*time.Hour, 7*24*time.Hour
 		c.change(s)
 		var always, inProduction []string
 		s.Check(func(field, _ string) { always = append(always, field) })

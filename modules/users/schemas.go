@@ -114,6 +114,9 @@ func parsedOrCleared(m httpapi.Member[*string], parse func(string) (string, erro
 	return parsed(httpapi.Member[string]{Given: true, Value: *m.Value}, parse, pointer, report)
 }
 
+// View gives a user as the API shows it, to modules whose operations answer with one.
+func View(u User) Response { return toResponse(u) }
+
 func toResponse(u User) Response {
 	r := Response{
 		ID: u.ID, Email: u.Email, FullName: u.FullName, Role: u.Role, IsActive: u.IsActive, EmailVerified: u.EmailVerified,

@@ -176,6 +176,8 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			admin.Delete(goneAt, nil),
 			api.As(u).Delete("/users/me/sessions/"+sid, nil),
 			api.As(u).Put("/users/me/password", newPassword(u.Password)),
+			admin.Post("/users", invitation("away@example.com")),
+			admin.Post("/users/"+u.ID.String()+"/password-reset", nil),
 		} {
 			c.Problem(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")
 			require.Equal(t, "1", c.Header.Get("Retry-After"))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -15,10 +16,18 @@ func newPassword(current string) map[string]string {
 	return map[string]string{"current_password": current, "new_password": "Analytical-Engine-1843"}
 }
 
-// ownAnswers produces what is documented for what people do with their current password.
+func invitation(email string) map[string]string {
+	return map[string]string{"email": email, "full_name": "Charles Babbage", "role": "user"}
+}
+
+// ownAnswers produces what is documented for what people do with their current password, and for what administrators do in
+// its place.
 func ownAnswers(t *testing.T, api *testkit.API) {
 	t.Helper()
-	u := api.User()
+	u, admin, disabled := api.User(), api.Admin(), api.User()
+	_, err := api.App.Stores.DB.Exec(t.Context(), `UPDATE users SET is_active = ? WHERE id = ?`, false, disabled.ID)
+	require.NoError(t, err)
+	startFor := func(id string) string { return "/users/" + id + "/password-reset" }
 	for _, c := range []struct {
 		name   string
 		as     *testkit.API
@@ -31,6 +40,19 @@ func ownAnswers(t *testing.T, api *testkit.API) {
 		{"password, large", api.As(u), "PUT", "/users/me/password", strings.Repeat(" ", 5<<10), 413},
 		{"password, not JSON", api.As(u).WithHeader("Content-Type", "text/plain"), "PUT", "/users/me/password", "{}", 415},
 		{"password, anonymous", api, "PUT", "/users/me/password", newPassword(u.Password), 401},
+		{"invite", api.As(admin), "POST", "/users", invitation("invited@example.com"), 201},
+		{"invite, known", api.As(admin), "POST", "/users", invitation("INVITED@example.com"), 409},
+		{"invite, invalid", api.As(admin), "POST", "/users", "{}", 400},
+		{"invite, user", api.As(u), "POST", "/users", invitation("other@example.com"), 403},
+		{"invite, anonymous", api, "POST", "/users", invitation("other@example.com"), 401},
+		{"invite, large", api.As(admin), "POST", "/users", strings.Repeat(" ", 5<<10), 413},
+		{"invite, not JSON", api.As(admin).WithHeader("Content-Type", "text/plain"), "POST", "/users", "{}", 415},
+		{"start reset", api.As(admin), "POST", startFor(u.ID.String()), nil, 202},
+		{"start reset, invalid", api.As(admin), "POST", startFor("x"), nil, 400},
+		{"start reset, disabled", api.As(admin), "POST", startFor(disabled.ID.String()), nil, 409},
+		{"start reset, nobody", api.As(admin), "POST", startFor(account.NewID().String()), nil, 404},
+		{"start reset, user", api.As(u), "POST", startFor(u.ID.String()), nil, 403},
+		{"start reset, anonymous", api, "POST", startFor(u.ID.String()), nil, 401},
 		{"password", api.As(u), "PUT", "/users/me/password", newPassword(u.Password), 204},
 	} {
 		require.Equal(t, c.want, c.as.Do(c.method, c.path, c.body).StatusCode, c.name)

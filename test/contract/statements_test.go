@@ -52,7 +52,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 	run  func()
 } {
 	t.Helper()
-	owner, ended, out, allOut, self := u, u, u, u, api.User()
+	owner, ended, out, allOut, self, admin := u, u, u, u, api.User(), api.Admin()
 	for _, session := range []*testkit.User{&owner, &ended, &out, &allOut} {
 		api.LogIn(session)
 	}
@@ -129,8 +129,19 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"resetPassword", func() {
 			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, u, "/reset-password"), "new_password": testkit.Password}).Status(204)
 		}},
+		{"auth.mail, of a password that was reset", api.WorkJobs},
 		{"changeMyPassword, wrong", func() { api.As(self).Put("/users/me/password", newPassword("x")).Status(400) }},
 		{"changeMyPassword", func() { api.As(self).Put("/users/me/password", newPassword(self.Password)).Status(204) }},
+		{"auth.mail, of a password that was changed", api.WorkJobs},
+		{"inviteUser", func() { api.As(admin).Post("/users", invitation("invited@example.com")).Status(201) }},
+		{"auth.mail, of an invitation", api.WorkJobs},
+		{"resetPassword, invited", func() {
+			invited := testkit.User{Email: "invited@example.com"}
+			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, invited, "/reset-password"), "new_password": testkit.Password}).Status(204)
+		}},
+		{"auth.mail, of a first password", api.WorkJobs},
+		{"startPasswordReset", func() { api.As(admin).Post("/users/"+self.ID.String()+"/password-reset", nil).Status(202) }},
+		{"auth.mail, of a reset that was started", api.WorkJobs},
 	}
 }
 
