@@ -17,10 +17,11 @@ import (
 
 // mailArgs ask for one mail. They are stored in plain, and so hold nothing secret: the token of a link is made by the job.
 type mailArgs struct {
-	ID          token.MailedID `json:"id"`               // of the mail, and of the token in its link
-	Mail        string         `json:"mail"`             // name of its template
-	Address     string         `json:"address"`          // of the account
-	Account     account.ID     `json:"account,omitzero"` // if set, nobody else who has the address by now is written to
+	ID          token.MailedID `json:"id"`                    // of the mail, and of the token in its link
+	Mail        string         `json:"mail"`                  // name of its template
+	Address     string         `json:"address"`               // of the account
+	Account     account.ID     `json:"account,omitzero"`      // if set, nobody else who has the address by now is written to
+	NewAddress  string         `json:"new_address,omitempty"` // if set, the mail goes there
 	RequestedAt time.Time      `json:"requested_at"`
 	Language    string         `json:"language"` // that the request asked for; the account's own goes before it
 }
@@ -69,13 +70,33 @@ func (s *Service) sendMail(ctx context.Context, j job.Job[mailArgs]) error {
 		return err
 	}
 	l := letter{Address: u.Email, At: j.Args.RequestedAt}
+	if j.Args.NewAddress != "" {
+		l.Address = j.Args.NewAddress
+		if free, err := s.isFree(ctx, l.Address, u.ID); err != nil || !free {
+			return err
+		}
+	}
 	if to, ok := s.linkOf(j.Args.Mail); ok {
-		if err := s.prepareToken(ctx, j.Args, u, to); err != nil {
+		if err := s.prepareToken(ctx, j.Args.token(u.ID, l.Address, to)); err != nil {
 			return err
 		}
 		l.Link, l.ttl = to.with(s.deps.MailedTokens.Token(to.purpose, j.Args.ID).Reveal()), to.ttl
 	}
 	return s.send(ctx, j.Args, u, l)
+}
+
+// isFree says whether the account may have the address. Nobody is told of one that another account has: who asked does not
+// learn that it is known.
+func (s *Service) isFree(ctx context.Context, address string, id account.ID) (bool, error) {
+	email, err := account.ParseEmail(address)
+	if err != nil {
+		return false, job.Pointless(err)
+	}
+	has, err := s.deps.Accounts.ByEmail(ctx, email)
+	if errors.Is(err, users.ErrNotFound) {
+		return true, nil
+	}
+	return has.ID == id, err
 }
 
 // isFor says whether there is a point in writing to the account.
@@ -88,7 +109,7 @@ func (s *Service) send(ctx context.Context, a mailArgs, u users.User, l letter) 
 	if u.Locale != nil {
 		locale = *u.Locale
 	}
-	m := mail.Message{ID: a.ID.String(), To: u.Email, Language: mail.Language(locale, a.Language)}
+	m := mail.Message{ID: a.ID.String(), To: l.Address, Language: mail.Language(locale, a.Language)}
 	var err error
 	if m.Subject, m.Text, m.HTML, err = s.deps.Mails.Render(a.Mail, m.Language, l); err != nil {
 		return err
@@ -102,13 +123,16 @@ func (s *Service) send(ctx context.Context, a mailArgs, u users.User, l letter) 
 
 // token is the row of the token in the mail's link.
 func (a mailArgs) token(id account.ID, address string, to link) mailedToken {
-	return mailedToken{id: a.ID, account: id, purpose: to.purpose, address: address, createdAt: a.RequestedAt, expiresAt: a.RequestedAt.Add(to.ttl)}
+	t := mailedToken{id: a.ID, account: id, purpose: to.purpose, address: address, createdAt: a.RequestedAt, expiresAt: a.RequestedAt.Add(to.ttl)}
+	if to.purpose == token.MailedChange {
+		t.from = &a.Address
+	}
+	return t
 }
 
 // prepareToken makes sure that the link leads somewhere: that its token is the newest of its account and purpose.
-func (s *Service) prepareToken(ctx context.Context, a mailArgs, u users.User, to link) error {
+func (s *Service) prepareToken(ctx context.Context, t mailedToken) error {
 	repo := repository{s.deps.DB}
-	t := a.token(u.ID, u.Email, to)
 	now := s.deps.Clock.Now()
 	if !t.good(now) {
 		return job.Pointless(errPassed)
@@ -119,11 +143,11 @@ func (s *Service) prepareToken(ctx context.Context, a mailArgs, u users.User, to
 		}
 		return err
 	}
-	newest, err := repo.newestToken(ctx, u.ID, to.purpose)
+	newest, err := repo.newestToken(ctx, t.account, t.purpose)
 	if err != nil {
 		return err
 	}
-	if newest.id != a.ID || !newest.good(now) {
+	if newest.id != t.id || !newest.good(now) {
 		return job.Pointless(errPassed)
 	}
 	return nil
@@ -138,8 +162,9 @@ type link struct {
 
 // The pages that mailed links lead to where the product has none of its own.
 const (
-	resetPage  = "/reset-password"
-	verifyPage = "/verify-email"
+	resetPage   = "/reset-password"
+	verifyPage  = "/verify-email"
+	confirmPage = "/confirm-email"
 )
 
 // linkOf gives the link of a mail, or false for one without.
@@ -153,6 +178,8 @@ func (s *Service) linkOf(name string) (link, bool) {
 		own, path, l = s.settings.Pages.ResetURL, resetPage, link{purpose: token.MailedInvite, ttl: s.settings.Invite.TTL}
 	case mailVerify:
 		own, path, l = s.settings.Pages.VerifyURL, verifyPage, link{purpose: token.MailedVerify, ttl: s.settings.Verify.TTL}
+	case mailConfirm:
+		own, path, l = s.settings.Pages.ConfirmURL, confirmPage, link{purpose: token.MailedChange, ttl: s.settings.Verify.TTL}
 	default:
 		return link{}, false
 	}

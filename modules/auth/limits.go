@@ -8,10 +8,10 @@ import (
 
 // limits are the settings under "ratelimit" that belong to this module.
 type limits struct {
-	register, login, forgot, reset, verify, resend *ratelimit.Limit // per client address
-	refresh, logout                                *ratelimit.Limit // per session
-	conflicts, failures, forgotAccount             *ratelimit.Limit
-	currentPassword                                *ratelimit.Limit // per account
+	register, login, forgot, reset, verify, resend, confirm *ratelimit.Limit // per client address
+	refresh, logout                                         *ratelimit.Limit // per session
+	conflicts, failures, forgotAccount                      *ratelimit.Limit
+	currentPassword                                         *ratelimit.Limit // per account
 }
 
 func declareLimits(l *ratelimit.Limits) limits {
@@ -25,6 +25,7 @@ func declareLimits(l *ratelimit.Limits) limits {
 		reset:           l.Declare("reset", ratelimit.PerMinute(3), "new passwords set with mailed links from one address"),
 		verify:          l.Declare("verify", ratelimit.PerMinute(10), "e-mail addresses verified from one address"),
 		resend:          l.Declare("resend", ratelimit.PerMinute(3), "requests for another verification mail from one address"),
+		confirm:         l.Declare("confirm", ratelimit.PerMinute(10), "changes of an e-mail address confirmed from one address"),
 		conflicts:       l.Declare("register_conflict", ratelimit.Rate{Count: 20, Per: time.Hour}, "registrations of a known e-mail address that one address may try before it may register no more"),
 		currentPassword: l.Declare("current_password", ratelimit.PerMinute(5), "times that one user's current password is checked, over all that asks for it"),
 		failures:        l.Declare("login_failure", ratelimit.Rate{Count: 10, Per: loginWindow}, "failed logins of one account before it is slowed down"),

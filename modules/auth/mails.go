@@ -17,6 +17,8 @@ const (
 	mailVerify         = "verify_email"
 	mailChanged        = "password_changed" // by a mailed link
 	mailChangedByOwner = "password_changed_by_owner"
+	mailConfirm        = "confirm_email"          // to the address that the account shall have
+	mailChangeAsked    = "email_change_requested" // to the one that it has
 	mailAttempt        = "registration_attempt"
 )
 
@@ -26,7 +28,7 @@ var mailFiles embed.FS
 // letter is what the templates see. It has no name in it: whoever registers with somebody else's address chooses the name,
 // and would choose words for us to mail.
 type letter struct {
-	Address string    // of the account
+	Address string    // of the account, or that it shall have: the one that the mail goes to
 	Link    string    // empty in a notice
 	At      time.Time // when that was asked for, or done, which the mail is about; UTC
 
@@ -46,6 +48,8 @@ func declareMails(c *mail.Catalogue) {
 	declare(mailInvite, "https://auth.example.com"+resetPage+"?token=gtm_sample", 7*24*time.Hour)
 	declare(mailChanged, "", 0)
 	declare(mailChangedByOwner, "", 0)
+	declare(mailConfirm, "https://auth.example.com"+confirmPage+"?token=gtm_sample", 24*time.Hour)
+	declare(mailChangeAsked, "", 0)
 	declare(mailAttempt, "", 0)
 }
 

@@ -1,5 +1,6 @@
 // Package auth owns the ways in and out: registering, signing in, refreshing, logging out, setting a new password and
-// verifying an address with a mailed link, and the check of every access token. It asks users for accounts and sessions for
+// verifying an address with a mailed link, what people do to their account with their current password, and the check of
+// every access token. It asks users for accounts and sessions for
 // sessions, and keeps what slows down guessing. It never stores a password or a token: those that are mailed follow from
 // the row of what was mailed.
 package auth
@@ -36,6 +37,7 @@ type Accounts interface {
 	ByEmail(ctx context.Context, email account.Email) (users.User, error)
 	ReplacePasswordTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
 	SetPasswordTx(ctx context.Context, tx *database.Tx, id account.ID, address, hash string) (bool, error)
+	ChangeEmailTx(ctx context.Context, tx *database.Tx, id account.ID, from string, to account.Email, verified bool) (bool, error)
 	VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error)
 }
 

@@ -17,6 +17,7 @@ func (s *Service) forms(r *httpapi.Router) {
 		Inputs: []httpapi.FormInput{{Name: newPassword, Type: "password", Autocomplete: "new-password"}},
 	})
 	httpapi.HandleForm(r, httpapi.Form{Path: verifyPage, Operation: "verifyEmail", Genuine: s.genuine(token.MailedVerify), Text: verifyText})
+	httpapi.HandleForm(r, httpapi.Form{Path: confirmPage, Operation: "confirmEmail", Genuine: s.genuine(token.MailedChange), Text: confirmText})
 }
 
 // newPassword is the one thing that people fill in.
@@ -100,5 +101,20 @@ func verifyText(acceptLanguage string) httpapi.FormText {
 		Language: "en", Title: "Confirm your e-mail address", Lead: "Confirm that the address which this link was mailed to is yours.", Button: "Confirm the address",
 		Done:    httpapi.FormMessage{Title: "Your address is confirmed", Text: "You can close this page."},
 		Refused: httpapi.FormMessage{Title: "This link does not work any more", Text: "It was used already, is too old, gave way to a newer one, or did not arrive whole. If the address is not confirmed yet, ask for another mail, and open the newest."},
+	}
+}
+
+func confirmText(acceptLanguage string) httpapi.FormText {
+	if mail.Language(acceptLanguage) == "de" {
+		return httpapi.FormText{
+			Language: "de", Title: "Neue E-Mail-Adresse bestätigen", Lead: "Bestätigen Sie, dass die Adresse, an die dieser Link ging, Ihnen gehört. Von da an melden Sie sich mit ihr an.", Button: "Diese Adresse verwenden",
+			Done:    httpapi.FormMessage{Title: "Ihre E-Mail-Adresse ist geändert", Text: "Melden Sie sich von jetzt an mit der neuen an. Ihr Passwort bleibt, wie es ist."},
+			Refused: httpapi.FormMessage{Title: "Dieser Link gilt nicht mehr", Text: "Er wurde schon verwendet, ist zu alt, wurde durch einen neueren oder ein neues Passwort ungültig oder ist nicht vollständig angekommen, oder die Adresse gehört inzwischen zu einem anderen Konto. Hat sich Ihre Adresse noch nicht geändert, fordern Sie die Änderung noch einmal an."},
+		}
+	}
+	return httpapi.FormText{
+		Language: "en", Title: "Confirm your new e-mail address", Lead: "Confirm that the address which this link was mailed to is yours. From then on you sign in with it.", Button: "Use this address",
+		Done:    httpapi.FormMessage{Title: "Your e-mail address is changed", Text: "Sign in with the new one from now on. Your password stays as it is."},
+		Refused: httpapi.FormMessage{Title: "This link does not work any more", Text: "It was used already, is too old, gave way to a newer one or to a new password, or did not arrive whole, or the address belongs to another account by now. If your address has not changed yet, ask for the change again."},
 	}
 }

@@ -35,6 +35,13 @@ func TestThePagesDoWhatTheOperationsDo(t *testing.T) {
 		require.Contains(t, string(api.WithHeader("Accept-Language", "de").Get("/verify-email?token="+forVerify).Status(http.StatusOK).Body), "Adresse bestätigen")
 		require.Contains(t, string(submit(api, "/verify-email", url.Values{"token": {forVerify}}).Status(http.StatusOK).Body), "Your address is confirmed")
 		require.Contains(t, string(submit(api, "/verify-email", url.Values{"token": {forVerify}}).Status(http.StatusBadRequest).Body), "does not work any more")
+
+		u.Password = nextPassword
+		api.LogIn(&u)
+		forConfirm := move(t, api, u, newAddress)
+		require.Contains(t, string(api.WithHeader("Accept-Language", "de").Get("/confirm-email?token="+forConfirm).Status(http.StatusOK).Body), "Diese Adresse verwenden")
+		require.Contains(t, string(submit(api, "/confirm-email", url.Values{"token": {forConfirm}}).Status(http.StatusOK).Body), "Your e-mail address is changed")
+		require.Contains(t, string(submit(api, "/confirm-email", url.Values{"token": {forConfirm}}).Status(http.StatusBadRequest).Body), "does not work any more")
 		require.NotContains(t, api.Logs.String(), "gtm_")
 	})
 }
@@ -42,7 +49,7 @@ func TestThePagesDoWhatTheOperationsDo(t *testing.T) {
 func TestAPageAndItsOperationShareALimit(t *testing.T) {
 	t.Parallel()
 	api := testkit.Serve(t, testkit.SQLite(t), testkit.WithLimits())
-	for path, operation := range map[string]string{"/reset-password": "/auth/reset-password", "/verify-email": "/auth/verify-email"} {
+	for path, operation := range map[string]string{"/reset-password": "/auth/reset-password", "/verify-email": "/auth/verify-email", "/confirm-email": "/auth/confirm-email"} {
 		require.Eventually(t, func() bool { return api.Post(operation, "{}").StatusCode == http.StatusTooManyRequests }, time.Minute, time.Millisecond)
 		r := submit(api, path, url.Values{"token": {"x"}}).Status(http.StatusTooManyRequests)
 		require.Contains(t, string(r.Body), "one try too many")
@@ -118,6 +125,13 @@ func comeBack(t *testing.T, b *browser.Browser, v browser.View) {
 	p.Do(t, chromedp.Click(button), chromedp.WaitVisible(finished))
 	shows("Your address is confirmed")
 	p.Screenshot(t, "verify-done")
+
+	p.Open(t, "/confirm-email?token="+move(t, api, u, newAddress))
+	shows("Confirm your new e-mail address")
+	p.Screenshot(t, "confirm")
+	p.Do(t, chromedp.Click(button), chromedp.WaitVisible(finished))
+	shows("Your e-mail address is changed")
+	p.Screenshot(t, "confirm-done")
 
 	// A page that says no has the status of a no, which the browser notes. There is nothing else to note.
 	require.Empty(t, slices.DeleteFunc(p.Problems(), func(s string) bool { return strings.Contains(s, "status of 400") }))

@@ -85,20 +85,20 @@ func sameStart(digest []byte) (first, last []byte) {
 // putToken makes the row, or gives it to the newer of two: a request that was asked later wins, whichever job runs first.
 func (r repository) putToken(ctx context.Context, t mailedToken) error {
 	_, err := r.q.Exec(ctx, `
-		INSERT INTO auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+		INSERT INTO auth_mailed_tokens (id, account_id, purpose, address, previous_address, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (account_id, purpose) DO UPDATE SET
-			id = excluded.id, address = excluded.address, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = NULL
+			id = excluded.id, address = excluded.address, previous_address = excluded.previous_address, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = NULL
 		WHERE (auth_mailed_tokens.created_at, auth_mailed_tokens.id) < (excluded.created_at, excluded.id)`,
-		t.id, t.account, string(t.purpose), t.address, t.createdAt, t.expiresAt)
+		t.id, t.account, string(t.purpose), t.address, t.from, t.createdAt, t.expiresAt)
 	return err
 }
 
-const mailedTokenColumns = `id, account_id, purpose, address, created_at, expires_at, used_at` //nolint:gosec // G101: names of columns
+const mailedTokenColumns = `id, account_id, purpose, address, previous_address, created_at, expires_at, used_at` //nolint:gosec // G101: names of columns
 
 func scanToken(row *database.Row) (mailedToken, error) {
 	var t mailedToken
 	var purpose string
-	err := row.Scan(&t.id, &t.account, &purpose, &t.address, &t.createdAt, &t.expiresAt, &t.usedAt)
+	err := row.Scan(&t.id, &t.account, &purpose, &t.address, &t.from, &t.createdAt, &t.expiresAt, &t.usedAt)
 	t.purpose = token.MailedPurpose(purpose)
 	if errors.Is(err, database.ErrNoRows) {
 		return mailedToken{}, ErrInvalidToken

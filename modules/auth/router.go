@@ -79,6 +79,12 @@ func (s *Service) recoveryRoutes(r *httpapi.Router) {
 		Description: "Notes that the address a token was mailed to is its owner's. The token works once and dies when the address changes.",
 	}, s.verifyEmail, checkToken)
 	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/auth/confirm-email", ID: "confirmEmail", Tag: tag, Access: authz.Public,
+		Limit: s.limits.confirm, Errors: []*errs.Error{ErrInvalidToken, users.ErrEmailTaken},
+		Summary:     "Confirm another e-mail address",
+		Description: "Gives an account the address that a token was mailed to, which is verified thereby. The token works once, and dies when the account's address or password changes. Both addresses are told.",
+	}, s.confirmEmail, checkToken)
+	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/verify-email/resend", ID: "resendVerification", Tag: tag, Access: authz.Public, Status: http.StatusAccepted,
 		Limit:       s.limits.resend,
 		Summary:     "Ask for another verification mail",
@@ -95,6 +101,12 @@ func (s *Service) ownRoutes(r *httpapi.Router) {
 		Summary:     "Change one's own password",
 		Description: "Sets a new password for someone who knows the current one. All other sessions of the user end, this one stays; mailed links that would set a password die; and the user is told by mail.",
 	}, s.changePassword, s.checkPasswordChange)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPost, Path: "/users/me/email", ID: "changeMyEmail", Tag: usersTag, Access: authz.SignedIn, Status: http.StatusAccepted,
+		AccountLimit: s.limits.currentPassword, Errors: []*errs.Error{errCurrentPassword, users.ErrEmailTaken},
+		Summary:     "Ask for another e-mail address",
+		Description: "Mails a link to the new address, which becomes the account's when the link is used, once and within 24 hours (`auth.verify.ttl`); a new link voids the old, and so does a new password. The present address is told at once, and both when the address changes. Where the service is set to tell nothing about known addresses (`auth.registration.existing_email=opaque`), the answer is 202 for them, too, and nothing is mailed to them.",
+	}, s.changeEmail, checkEmailChange)
 }
 
 // adminRoutes mounts the ways in that administrators open for others.
@@ -153,6 +165,14 @@ func (s *Service) resetPassword(ctx context.Context, in httpapi.Body[resetReques
 
 func (s *Service) verifyEmail(ctx context.Context, in httpapi.Body[tokenRequest]) (httpapi.NoContent, error) {
 	return httpapi.NoContent{}, s.VerifyEmail(ctx, in.Body.Token)
+}
+
+func (s *Service) confirmEmail(ctx context.Context, in httpapi.Body[tokenRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.ConfirmAddress(ctx, in.Body.Token)
+}
+
+func (s *Service) changeEmail(ctx context.Context, in httpapi.Body[changeEmailRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.ChangeAddress(ctx, httpapi.Principal(ctx), AddressChange{New: in.Body.newEmail, CurrentPassword: in.Body.CurrentPassword})
 }
 
 func (s *Service) resendVerification(ctx context.Context, in httpapi.Body[emailRequest]) (httpapi.NoContent, error) {

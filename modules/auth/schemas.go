@@ -24,7 +24,7 @@ type registerRequest struct {
 // checkRegistration reports all that is wrong with an e-mail address, a name and a new password.
 func (s *Service) checkRegistration(in *httpapi.Body[registerRequest], report func(errs.Field)) {
 	r := &in.Body
-	r.email = readEmail(r.Email, report)
+	r.email = readEmail(r.Email, "#/email", report)
 	if !r.email.IsZero() && !s.settings.allows(r.email) {
 		report(errs.Field{Pointer: "#/email", Code: errs.NotAllowed, Message: "addresses of this domain may not register"})
 	}
@@ -56,7 +56,7 @@ type loginRequest struct {
 // checkLogin looks at the password only for presence and size: what a new one must be is no rule for an old one.
 func checkLogin(in *httpapi.Body[loginRequest], report func(errs.Field)) {
 	r := &in.Body
-	r.email = readEmail(r.Email, report)
+	r.email = readEmail(r.Email, "#/email", report)
 	reportUnfit(r.Password, "#/password", report)
 }
 
@@ -78,7 +78,7 @@ type emailRequest struct {
 }
 
 func checkEmail(in *httpapi.Body[emailRequest], report func(errs.Field)) {
-	in.Body.email = readEmail(in.Body.Email, report)
+	in.Body.email = readEmail(in.Body.Email, "#/email", report)
 }
 
 // resetRequest has the token from a mailed link. What is no token of ours is an unknown one, never a format error.
@@ -119,7 +119,7 @@ type inviteRequest struct {
 
 func checkInvitation(in *httpapi.Body[inviteRequest], report func(errs.Field)) {
 	r := &in.Body
-	r.email = readEmail(r.Email, report)
+	r.email = readEmail(r.Email, "#/email", report)
 	name, err := account.ParseFullName(r.FullName)
 	reportInvalid(err, "#/full_name", report)
 	r.fullName = name
@@ -127,6 +127,19 @@ func checkInvitation(in *httpapi.Body[inviteRequest], report func(errs.Field)) {
 
 type byID struct {
 	ID account.ID `path:"id" format:"uuid" doc:"the user's id"`
+}
+
+type changeEmailRequest struct {
+	NewEmail        string        `json:"new_email" format:"idn-email" doc:"address that no other account has" example:"ada.king@example.com"`
+	CurrentPassword secret.String `json:"current_password" format:"password" writeOnly:"true" doc:"at most 4 KiB" example:"Difference-Engine-1842"`
+
+	newEmail account.Email
+}
+
+func checkEmailChange(in *httpapi.Body[changeEmailRequest], report func(errs.Field)) {
+	r := &in.Body
+	r.newEmail = readEmail(r.NewEmail, "#/new_email", report)
+	reportUnfit(r.CurrentPassword, "#/current_password", report)
 }
 
 type tokenRequest struct {
@@ -194,9 +207,9 @@ func (k keySet) MarshalJSON() ([]byte, error) { return k.raw, nil }
 // ETag implements httpapi.ETagged.
 func (k keySet) ETag() string { return k.tag }
 
-func readEmail(raw string, report func(errs.Field)) account.Email {
+func readEmail(raw, pointer string, report func(errs.Field)) account.Email {
 	email, err := account.ParseEmail(raw)
-	reportInvalid(err, "#/email", report)
+	reportInvalid(err, pointer, report)
 	return email
 }
 

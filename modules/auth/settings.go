@@ -18,7 +18,7 @@ type Settings struct {
 	} `conf:"password"`
 	Registration struct {
 		Enabled        bool     `conf:"enabled" default:"true" doc:"whether people may register; where not, administrators invite and the command line makes accounts"`
-		AllowedDomains []domain `conf:"allowed_domains" default:"" doc:"domains of e-mail addresses that may register, such as example.com, subdomains not included; empty means all"`
+		AllowedDomains []domain `conf:"allowed_domains" default:"" doc:"domains of e-mail addresses that may register, and that people may change theirs to, such as example.com, subdomains not included; empty means all"`
 		ExistingEmail  string   `conf:"existing_email" default:"conflict" enum:"conflict,opaque" doc:"answer to registering a known address: conflict is 409; opaque is 202 without a body for known and unknown addresses alike, and the owner of a known one is mailed"`
 	} `conf:"registration"`
 	Login struct {
@@ -28,14 +28,15 @@ type Settings struct {
 		TTL time.Duration `conf:"ttl" default:"10m" doc:"life of a mailed link that sets a new password, 1m to 24h"`
 	} `conf:"reset"`
 	Verify struct {
-		TTL time.Duration `conf:"ttl" default:"24h" doc:"life of a mailed link that verifies an e-mail address, 1m to 30d"`
+		TTL time.Duration `conf:"ttl" default:"24h" doc:"life of a mailed link that verifies an e-mail address or changes it, 1m to 30d"`
 	} `conf:"verify"`
 	Invite struct {
 		TTL time.Duration `conf:"ttl" default:"7d" doc:"life of a mailed invitation, 1m to 30d"`
 	} `conf:"invite"`
 	Pages struct {
-		ResetURL  string `conf:"reset_url" default:"" doc:"page of your product that invitations and mailed links for a new password lead to, with ?token=…; empty means /reset-password of this service; production needs https"`
-		VerifyURL string `conf:"verify_url" default:"" doc:"page of your product that mailed links for verifying an address lead to, with ?token=…; empty means /verify-email of this service; production needs https"`
+		ResetURL   string `conf:"reset_url" default:"" doc:"page of your product that invitations and mailed links for a new password lead to, with ?token=…; empty means /reset-password of this service; production needs https"`
+		ConfirmURL string `conf:"confirm_url" default:"" doc:"page of your product that mailed links for changing an address lead to, with ?token=…; empty means /confirm-email of this service; production needs https"`
+		VerifyURL  string `conf:"verify_url" default:"" doc:"page of your product that mailed links for verifying an address lead to, with ?token=…; empty means /verify-email of this service; production needs https"`
 	} `conf:"pages"`
 }
 
@@ -78,7 +79,7 @@ func (s *Settings) CheckProduction(report func(field, fault string)) {
 }
 
 func (s *Settings) pages() map[string]string {
-	return map[string]string{"pages.reset_url": s.Pages.ResetURL, "pages.verify_url": s.Pages.VerifyURL}
+	return map[string]string{"pages.reset_url": s.Pages.ResetURL, "pages.confirm_url": s.Pages.ConfirmURL, "pages.verify_url": s.Pages.VerifyURL}
 }
 
 // isPage says whether a token can be added to the URL's query.

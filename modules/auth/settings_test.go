@@ -28,6 +28,7 @@ func TestSettingsThatMakeNoSenseAreReported(t *testing.T) {
 		"a page of no scheme":   {change: func(s *Settings) { s.Pages.VerifyURL = "javascript:alert(1)" }, field: "pages.verify_url"},
 		"a page with a user":    {change: func(s *Settings) { s.Pages.VerifyURL = "https://ada@example.com/" }, field: "pages.verify_url"},
 		"a page with a piece":   {change: func(s *Settings) { s.Pages.VerifyURL = "https://example.com/#verify" }, field: "pages.verify_url"},
+		"another page":          {change: func(s *Settings) { s.Pages.ConfirmURL = "ftp://example.com/" }, field: "pages.confirm_url"},
 		"a page in the open":    {change: func(s *Settings) { s.Pages.VerifyURL = "http://example.com/" }, field: "pages.verify_url", production: true},
 	} {
 		s := &Settings{}
