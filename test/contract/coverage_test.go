@@ -137,6 +137,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			require.Equal(t, c.want, c.as.Do(c.method, c.path, c.body).StatusCode, c.name)
 		}
 		ownAnswers(t, api)
+		confirmAnswers(t, api)
 		for _, path := range []string{"/users/me", "/users/" + u.ID.String(), "/.well-known/jwks.json"} {
 			tag := admin.Get(path).Header.Get("ETag")
 			require.NotEmpty(t, tag)
@@ -176,6 +177,8 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			admin.Delete(goneAt, nil),
 			api.As(u).Delete("/users/me/sessions/"+sid, nil),
 			api.As(u).Put("/users/me/password", newPassword(u.Password)),
+			api.As(u).Post("/users/me/email", newEmail("away@example.com", u.Password)),
+			api.Post("/auth/confirm-email", mailedToken(mailed["/confirm-email"])),
 			admin.Post("/users", invitation("away@example.com")),
 			admin.Post("/users/"+u.ID.String()+"/password-reset", nil),
 		} {
@@ -197,8 +200,9 @@ func mailedTokens(t *testing.T, api *testkit.API, u testkit.User) map[string]str
 	for _, path := range []string{"/auth/forgot-password", "/auth/verify-email/resend"} {
 		api.Post(path, map[string]string{"email": u.Email}).Status(http.StatusAccepted)
 	}
+	api.As(u).Post("/users/me/email", newEmail("next-"+u.Email, u.Password)).Status(http.StatusAccepted)
 	api.WorkJobs()
-	tokens := map[string]string{}
+	tokens := map[string]string{"/confirm-email": lastToken(t, api, testkit.User{Email: "next-" + u.Email}, "/confirm-email")}
 	for _, page := range []string{"/reset-password", "/verify-email"} {
 		tokens[page] = lastToken(t, api, u, page)
 	}

@@ -16,6 +16,10 @@ func newPassword(current string) map[string]string {
 	return map[string]string{"current_password": current, "new_password": "Analytical-Engine-1843"}
 }
 
+func newEmail(to, current string) map[string]string {
+	return map[string]string{"new_email": to, "current_password": current}
+}
+
 func invitation(email string) map[string]string {
 	return map[string]string{"email": email, "full_name": "Charles Babbage", "role": "user"}
 }
@@ -53,17 +57,45 @@ func ownAnswers(t *testing.T, api *testkit.API) {
 		{"start reset, nobody", api.As(admin), "POST", startFor(account.NewID().String()), nil, 404},
 		{"start reset, user", api.As(u), "POST", startFor(u.ID.String()), nil, 403},
 		{"start reset, anonymous", api, "POST", startFor(u.ID.String()), nil, 401},
+		{"email", api.As(u), "POST", "/users/me/email", newEmail("moving@example.com", u.Password), 202},
+		{"email, wrong", api.As(u), "POST", "/users/me/email", newEmail("moving@example.com", "x"), 400},
+		{"email, known", api.As(u), "POST", "/users/me/email", newEmail(admin.Email, u.Password), 409},
+		{"email, anonymous", api, "POST", "/users/me/email", newEmail("moving@example.com", u.Password), 401},
+		{"email, large", api.As(u), "POST", "/users/me/email", strings.Repeat(" ", 5<<10), 413},
+		{"email, not JSON", api.As(u).WithHeader("Content-Type", "text/plain"), "POST", "/users/me/email", "{}", 415},
+		{"confirm, unknown", api, "POST", "/auth/confirm-email", mailedToken("x"), 400},
+		{"confirm, large", api, "POST", "/auth/confirm-email", strings.Repeat(" ", 5<<10), 413},
+		{"confirm, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/confirm-email", "{}", 415},
 		{"password", api.As(u), "PUT", "/users/me/password", newPassword(u.Password), 204},
 	} {
 		require.Equal(t, c.want, c.as.Do(c.method, c.path, c.body).StatusCode, c.name)
 	}
 }
 
+// confirmAnswers confirms an address that somebody has taken meanwhile, and one that is free.
+func confirmAnswers(t *testing.T, api *testkit.API) {
+	t.Helper()
+	u := api.User()
+	for to, want := range map[string]int{"taken-meanwhile@example.com": http.StatusConflict, "free@example.com": http.StatusNoContent} {
+		api.As(u).Post("/users/me/email", newEmail(to, u.Password)).Status(http.StatusAccepted)
+		api.WorkJobs()
+		mailed := lastToken(t, api, testkit.User{Email: to}, "/confirm-email")
+		if want == http.StatusConflict {
+			api.User(func(faster *testkit.User) { faster.Email = to })
+		}
+		api.Post("/auth/confirm-email", mailedToken(mailed)).Status(want)
+	}
+}
+
+func mailedToken(text string) map[string]string { return map[string]string{"token": text} }
+
 // ownLimits has a user's current password checked until it is no more.
 func ownLimits(t *testing.T, api *testkit.API, u testkit.User) {
 	t.Helper()
 	for _, try := range []func() *testkit.Response{
 		func() *testkit.Response { return api.As(u).Put("/users/me/password", newPassword("x")) },
+		func() *testkit.Response { return api.As(u).Post("/users/me/email", newEmail("x@example.com", "x")) },
+		func() *testkit.Response { return api.Post("/auth/confirm-email", "{}") },
 	} {
 		require.Eventually(t, func() bool { return try().StatusCode == http.StatusTooManyRequests }, time.Minute, time.Millisecond)
 	}

@@ -35,7 +35,7 @@ func TestSecretsNeverShow(t *testing.T) {
 			marker,
 			strings.Repeat(marker, 1<<17),
 		} {
-			for _, path := range []string{"/auth/login", "/auth/register", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/verify-email/resend", "/auth/refresh", "/auth/logout", "/users/me", "/nothing"} {
+			for _, path := range []string{"/auth/login", "/auth/register", "/auth/forgot-password", "/auth/reset-password", "/auth/verify-email", "/auth/confirm-email", "/auth/verify-email/resend", "/auth/refresh", "/auth/logout", "/users/me", "/nothing"} {
 				keep(api.Post(path, body))
 				keep(api.WithHeader("Content-Type", "text/plain").Post(path, body))
 			}
@@ -47,6 +47,7 @@ func TestSecretsNeverShow(t *testing.T) {
 			marker,
 		} {
 			keep(api.As(u).Put("/users/me/password", body))
+			keep(api.As(u).Post("/users/me/email", strings.Replace(body, "new_password", "new_email", 1)))
 		}
 		mailed := mailedTokens(t, api, api.User())
 		keep(api.Post("/auth/reset-password", map[string]string{"token": mailed["/reset-password"], "new_password": "gatehouse-" + marker}))
