@@ -14,7 +14,9 @@ const description = "Accounts, sessions and what stands around them: people regi
 // Standard is Gatehouse's own modules. A program of its own wraps it and appends.
 func Standard(s *Stores) ([]module.Module, error) {
 	sessionService, sessionModule := sessions.New(sessions.Deps{DB: s.DB, RefreshTokens: s.RefreshTokens, Push: s.Push, Clock: s.Clock})
-	userService, userModule := users.New(users.Deps{DB: s.DB, Push: s.Push, Clock: s.Clock})
+	userService, userModule := users.New(users.Deps{
+		DB: s.DB, Jobs: s.Jobs, Blobs: s.Blobs, Pictures: s.Pictures, Push: s.Push, Clock: s.Clock,
+	})
 	authService, authModule := auth.New(auth.Deps{
 		DB: s.DB, Accounts: userService, Sessions: sessionService, Passwords: s.Passwords, Tokens: s.Tokens, PublicKeys: s.PublicKeys,
 		RefreshTokens: s.RefreshTokens, MailedTokens: s.MailedTokens, Root: s.Root, Limits: s.Limits, Limiter: s.Limiter,

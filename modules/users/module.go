@@ -7,18 +7,24 @@ import (
 	"embed"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/blob"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/picture"
 	"github.com/gatehouse/gatehouse/core/push"
 )
 
 // Deps are what the module stands on. They may be empty until the stores are open.
 type Deps struct {
-	DB    *database.DB
-	Push  *push.Bus
-	Clock clock.Clock
+	DB       *database.DB
+	Jobs     *job.Queue
+	Blobs    *blob.Store
+	Pictures *picture.Decoder
+	Push     *push.Bus
+	Clock    clock.Clock
 }
 
 //go:embed migrations
@@ -29,17 +35,21 @@ const rememberedUsers = 100_000
 
 // New makes the service and the module that mounts it.
 func New(d Deps) (*Service, module.Module) {
-	s := &Service{deps: d}
+	s := &Service{deps: d, settings: &Settings{}}
 	s.byID = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedUsers}, func(ctx context.Context, id account.ID) (User, error) {
 		return repository{d.DB}.byID(ctx, id)
 	})
 	s.changed = push.Follow(d.Push, "users", s.byID, account.ParseID)
-	return s, module.Module{Name: "users", Needs: []string{"sessions"}, Migrations: migrations, Routes: s.routes}
+	return s, module.Module{
+		Name: "users", Needs: []string{"sessions"}, Settings: s.settings, Migrations: migrations, Routes: s.routes,
+		Jobs: []job.Handler{job.Handle(job.Options{}, s.sweepAvatar)},
+	}
 }
 
 // Service holds the rules about accounts.
 type Service struct {
-	deps    Deps
-	byID    *cache.Loading[account.ID, User]
-	changed *push.Topic[account.ID]
+	deps     Deps
+	settings *Settings
+	byID     *cache.Loading[account.ID, User]
+	changed  *push.Topic[account.ID]
 }

@@ -1,11 +1,14 @@
 package contract_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"image"
+	"image/png"
 	"maps"
 	"os"
 	"slices"
@@ -84,6 +87,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"resendVerification", func() { api.Post("/auth/verify-email/resend", email(u.Email)).Status(202) }},
 		{"auth.mail, of a verification", api.WorkJobs},
 		{"resendVerification, unknown", func() { api.Post("/auth/verify-email/resend", email("nobody@example.com")).Status(202) }},
+		{"auth.mail, to nobody again", api.WorkJobs},
 		{"verifyEmail", func() {
 			api.Post("/auth/verify-email", map[string]string{"token": lastToken(t, api, u, "/verify-email")}).Status(204)
 		}},
@@ -97,6 +101,12 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"getMe, cold again", func() { api.As(owner).Get("/users/me").Status(200) }},
 		{"listMySessions", func() { api.As(owner).Get("/users/me/sessions").Status(200) }},
 		{"listMySessions, ended", func() { api.As(owner).Get("/users/me/sessions?ended=true").Status(200) }},
+		{"setMyAvatar", func() { setAvatar(t, api.As(owner)).Status(200) }},
+		{"setMyAvatar, again", func() { setAvatar(t, api.As(owner)).Status(200) }},
+		{"users.avatar, of the one before", api.WorkJobs},
+		{"removeMyAvatar", func() { api.As(owner).Delete("/users/me/avatar", nil).Status(204) }},
+		{"removeMyAvatar, without one", func() { api.As(owner).Delete("/users/me/avatar", nil).Status(204) }},
+		{"users.avatar, of a removed one", api.WorkJobs},
 		{"endMySession", func() { api.As(owner).Delete("/users/me/sessions/"+sid, nil).Status(204) }},
 		{"logout", func() { api.As(out).Post("/auth/logout", nil).Status(204) }},
 		{"logout, all", func() { api.As(allOut).Post("/auth/logout", `{"all":true}`).Status(204) }},
@@ -105,6 +115,14 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, u, "/reset-password"), "new_password": testkit.Password}).Status(204)
 		}},
 	}
+}
+
+// setAvatar sends the smallest picture that is.
+func setAvatar(t *testing.T, api *testkit.API) *testkit.Response {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1))))
+	return api.WithHeader("Content-Type", "image/png").Put("/users/me/avatar", b.Bytes())
 }
 
 func email(address string) map[string]string { return map[string]string{"email": address} }
