@@ -77,7 +77,7 @@ func TestStatement22TwentyPictureBombsAtOnce(t *testing.T) {
 			s.Register("ada@example.com")
 			token := s.MustLogIn("ada@example.com")
 			before, _ := memory(t, s.PID())
-			fastest := time.Hour
+			fastest, answered := time.Hour, 0
 			for range 3 { // the machine may have other work
 				slowest := time.Duration(0)
 				var mu sync.Mutex
@@ -88,6 +88,9 @@ func TestStatement22TwentyPictureBombsAtOnce(t *testing.T) {
 						mu.Lock()
 						defer mu.Unlock()
 						slowest = max(slowest, took)
+						if status != 0 {
+							answered++
+						}
 						// A client that is still sending may find the connection closed before it reads why.
 						if status != 0 && !slices.Contains(c.want, status) {
 							t.Errorf("status %d", status)
@@ -99,6 +102,7 @@ func TestStatement22TwentyPictureBombsAtOnce(t *testing.T) {
 			}
 			_, peak := memory(t, s.PID())
 			t.Logf("all within %s, %.0f MiB above %.0f", fastest, peak-before, before)
+			require.Greater(t, answered, 3*20/2)
 			require.Less(t, fastest, c.within)
 			require.Less(t, peak-before, c.most)
 			require.Equal(t, http.StatusOK, s.Send("GET", "/users/me", token, "").Status)
