@@ -36,6 +36,7 @@ func (a *App) Examine(ctx context.Context) []Finding {
 	e.database(ctx)
 	e.redis(ctx)
 	e.mail(ctx)
+	e.blobs(ctx)
 	e.files()
 	e.listeners(ctx)
 	e.proxies()

@@ -19,6 +19,9 @@ func (a *App) instrument() error {
 	gauge("password.hashing.running", "{hash}", "Password hashes under way.", func() float64 { return float64(s.Passwords.Stats().Running) })
 	gauge("password.hashing.queued", "{hash}", "Password hashes that wait for a permit.", func() float64 { return float64(s.Passwords.Stats().Queued) })
 	total("password.hashing.shed", "{hash}", "Password hashes refused because they would have waited too long.", func() float64 { return float64(s.Passwords.Stats().Shed) })
+	gauge("pictures.queued", "{picture}", "Pictures that wait for the decoder.", func() float64 { return float64(s.Pictures.Stats().Queued) })
+	total("pictures.decoded", "{picture}", "Pictures that the decoder has had, readable or not.", func() float64 { return float64(s.Pictures.Stats().Done) })
+	total("pictures.shed", "{picture}", "Pictures refused because they would have waited too long.", func() float64 { return float64(s.Pictures.Stats().Shed) })
 	if s.synced != nil {
 		gauge("clock.offset", "s", "How far the database's clock, which is followed, is ahead of this machine's.", func() float64 { return s.synced.Offset().Seconds() })
 	}

@@ -166,6 +166,9 @@ func (a *App) health() []httpapi.Store {
 	if a.Stores.failover != nil {
 		stores = append(stores, httpapi.Store{Name: "redis", Ping: a.Stores.redis.Ping})
 	}
+	if a.Stores.Blobs.Remote() {
+		stores = append(stores, httpapi.Store{Name: "blob", Ping: a.Stores.Blobs.Probe})
+	}
 	for _, c := range a.Stores.Push.Channels() {
 		stores = append(stores, httpapi.Store{Name: "push." + c.Name, Ping: func(context.Context) error {
 			if !c.Alive() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/blob"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
@@ -24,7 +25,7 @@ import (
 type Settings struct {
 	Env       string        `conf:"env" default:"development" enum:"development,production" doc:"development starts with nothing set and listens on loopback; production refuses what is not safe"`
 	Insecure  bool          `conf:"insecure" default:"false" doc:"lets development listen beyond loopback, and production use plain text to a store or mail server whose URL spells it"`
-	DataDir   string        `conf:"data_dir" default:"./data" doc:"folder of the embedded database, and of mail that no server takes"`
+	DataDir   string        `conf:"data_dir" default:"./data" doc:"folder of the embedded database, of mail that no server takes, and of pictures that no other store keeps"`
 	MasterKey secret.String `conf:"master_key" default:"" doc:"32 random bytes in standard base64, which wrap the installation's root secret; new,old while changing it; production needs one"`
 }
 
@@ -44,6 +45,7 @@ type settings struct {
 	token     token.Settings
 	worker    job.Settings
 	mail      mail.Settings
+	blob      blob.Settings
 	telemetry telemetry.Settings
 }
 
@@ -51,7 +53,7 @@ func (s *settings) parts() []config.Part {
 	return []config.Part{
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
 		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker},
-		{Path: "mail", Into: &s.mail}, {Path: "log", Into: &s.telemetry},
+		{Path: "mail", Into: &s.mail}, {Path: "blob", Into: &s.blob}, {Path: "log", Into: &s.telemetry},
 	}
 }
 
@@ -130,6 +132,9 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 		}
 		if cache.PlainTextBeyondLoopback(s.redis.URL) {
 			say("redis.url asks for plain text beyond loopback: use rediss://, or set insecure=true")
+		}
+		if s.blob.Target(s.root.DataDir).PlainText {
+			say("blob.url asks for plain text beyond loopback: use an https:// endpoint, or set insecure=true")
 		}
 		if at.PlainText && !at.SignIn { // with a password it was refused above
 			say("mail.url asks for plain text beyond loopback: remove ?tls=none, or set insecure=true")

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/blob"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
@@ -13,6 +14,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/picture"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 	"github.com/gatehouse/gatehouse/core/token"
@@ -34,6 +36,8 @@ type Stores struct {
 	Mails         *mail.Catalogue // modules declare theirs while they are built
 	Mail          *mail.Sender
 	Jobs          *job.Queue
+	Blobs         *blob.Store
+	Pictures      *picture.Decoder
 	Push          *push.Bus // modules make their topics while they are built
 	Holdings      *Holdings // knows the modules once they are built
 	Clock         clock.Clock
@@ -64,7 +68,7 @@ func newStores(clk clock.Clock) *Stores {
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
 		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Jobs: &job.Queue{}, Push: &push.Bus{},
-		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Holdings: &Holdings{},
+		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Blobs: &blob.Store{}, Pictures: picture.NewDecoder(), Holdings: &Holdings{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }
@@ -129,6 +133,11 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 	if err := s.openLimiter(set); err != nil {
 		return err
 	}
+	blobs, err := blob.Open(ctx, set.blob, set.root.DataDir)
+	if err != nil {
+		return err
+	}
+	*s.Blobs = *blobs
 	s.Push.Open(push.Options{DB: s.DB, Redis: s.redis, Logger: s.Logger, Clock: s.synced}) //nolint:contextcheck // it works until Close, not until the stores are open
 	return nil
 }
@@ -151,6 +160,7 @@ func (s *Stores) openLimiter(set *settings) error {
 
 func (s *Stores) close() {
 	s.Push.Close()
+	_ = s.Blobs.Close() // nothing is under way any more
 	if s.redis != nil {
 		s.redis.Close()
 	}

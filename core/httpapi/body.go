@@ -48,10 +48,8 @@ func (p *bodyPlan) receive(w http.ResponseWriter, r *http.Request) ([]byte, erro
 
 // accepts says whether the body claims to be of a declared type, in UTF-8 and not compressed.
 func (p *bodyPlan) accepts(h http.Header) bool {
-	for _, e := range h["Content-Encoding"] {
-		if !strings.EqualFold(e, "identity") && e != "" {
-			return false
-		}
+	if !uncompressed(h) {
+		return false
 	}
 	given := h["Content-Type"]
 	if len(given) != 1 {

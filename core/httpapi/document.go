@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -89,7 +90,12 @@ func describe[I, O any](rt *Router, o *operation) {
 		op.Extensions["x-permission"] = o.Access.String()
 	}
 	in := reflect.TypeFor[I]()
-	o.planBody(in, schemas)
+	if o.Upload != nil {
+		o.upload = rt.planUpload(o.Upload, in)
+		op.RequestBody = o.upload.document()
+	} else {
+		o.planBody(in, schemas)
+	}
 	if isConditional(in) {
 		o.Errors = append(slices.Clip(o.Errors), errs.ErrPreconditionFailed)
 	}
@@ -162,12 +168,28 @@ func (o *operation) planBody(in reflect.Type, schemas huma.Registry) {
 	}
 }
 
+// document describes the two ways in which the file may come.
+func (p *uploadPlan) document() *huma.RequestBody {
+	file := func() *huma.Schema {
+		return &huma.Schema{Type: huma.TypeString, Format: "binary", Description: strings.Join(p.Formats, ", ") + ", by its bytes"}
+	}
+	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		p.Kind + "/*": {Schema: file()},
+		formType: {
+			Schema: &huma.Schema{
+				Type: huma.TypeObject, Properties: map[string]*huma.Schema{p.Field: file()}, Required: []string{p.Field}, AdditionalProperties: false,
+			},
+			Encoding: map[string]*huma.Encoding{p.Field: {ContentType: strings.Join(p.Formats, ", ")}},
+		},
+	}}
+}
+
 // describeErrors lists the answers that follow from what the operation is, and those that it names itself. Whatever else
 // goes wrong is INTERNAL_ERROR, the document's default.
 func (o *operation) describeErrors(op *huma.Operation, schemas huma.Registry) {
 	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	all := []*errs.Error{errs.ErrValidation}
-	if o.body != nil {
+	if o.body != nil || o.upload != nil {
 		all = append(all, errs.ErrUnsupportedMediaType, errs.ErrPayloadTooLarge)
 	}
 	if !o.Access.IsPublic() {
@@ -214,7 +236,10 @@ func (o *operation) exampleOf(e *errs.Error) Problem {
 	}
 	if e == errs.ErrValidation {
 		p.Detail, p.Errors = "1 field is invalid", []errs.Field{{Parameter: "page", Code: errs.UnknownField, Message: "is not a parameter of this operation"}}
-		if o.body != nil {
+		switch {
+		case o.upload != nil:
+			p.Errors = []errs.Field{{Pointer: "#/" + o.upload.Field, Code: errs.Required, Message: "is required"}}
+		case o.body != nil:
 			p.Errors = []errs.Field{{Pointer: "#", Code: errs.Required, Message: "a JSON body is required"}}
 		}
 	}
@@ -243,7 +268,7 @@ func (o *operation) finishDescription(schemas huma.Registry, out reflect.Type) {
 		}
 	}
 	slices.Sort(o.statuses)
-	if op.RequestBody != nil {
+	if op.RequestBody != nil && o.body != nil {
 		media := op.RequestBody.Content["application/json"]
 		media.Example = exampleOf(schemas, media.Schema)
 		op.RequestBody.Required = !o.body.optional

@@ -33,6 +33,7 @@ type Op struct {
 	Status       int           // of success: 200 unless set
 	Errors       []*errs.Error // answers beyond those that follow from access, limit and input
 	MaxBody      int64         // bytes; http.max_body unless set
+	Upload       *Upload       // a file in place of a JSON body
 	HoldsToken   bool          // the answer carries a credential and is never compressed
 	CacheControl string        // "no-store" unless set
 	StoreFree    bool          // touches no store, so it never answers 503
@@ -51,8 +52,9 @@ type Body[T any] struct {
 type operation struct {
 	Op
 	binder   *binder
-	body     *bodyPlan // nil where the operation takes none
-	answers  bool      // success has a body
+	body     *bodyPlan   // nil where the operation takes none
+	upload   *uploadPlan // nil where the operation takes no file
+	answers  bool        // success has a body
 	statuses []int
 	document *huma.Operation
 	rt       *Router
@@ -138,6 +140,9 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	w.match(o.Path)
 	if err := o.admit(w, r); err != nil {
 		return err
+	}
+	if o.upload != nil {
+		defer o.upload.room.giveBack(w)
 	}
 	var in I
 	faults, readable, err := o.read(w, r, reflect.ValueOf(&in).Elem())
@@ -227,6 +232,11 @@ func (o *operation) admit(w *response, r *http.Request) error {
 // read fills the input from path, query, header and body, and gives the faults of all of them. readable is false where the
 // body gave nothing that a check could look at.
 func (o *operation) read(w *response, r *http.Request, in reflect.Value) (faults []errs.Field, readable bool, err error) {
+	if o.upload != nil {
+		file, faults, err := o.upload.receive(w, r)
+		in.FieldByIndex(o.upload.index).SetBytes(file)
+		return append(o.binder.bind(r, in), faults...), len(faults) == 0, err
+	}
 	if o.body == nil {
 		return o.binder.bind(r, in), true, nil
 	}

@@ -21,6 +21,7 @@ type response struct {
 	discarded bool             // what the mux writes is not for the client
 	values    [4]string        // room for header values that differ each time
 	used      int
+	held      int64 // bytes of the memory for files
 }
 
 // match notes which route has the request: from here on the answer is the route's.

@@ -49,14 +49,15 @@ type Router struct {
 	site       *pages.Pages
 	deps       Dependencies
 	basePath   string
-	https      bool        // people reach the service over TLS
+	https      bool // people reach the service over TLS
+	uploads    uploads
 	warned     atomic.Bool // a forwarded header from a stranger was reported
 }
 
 // NewRouter makes an empty router. It panics only on a mistake in the program, as all mounting does.
 func NewRouter(title, description, version string) *Router {
 	arraysAreNeverNull()
-	rt := &Router{mux: http.NewServeMux()}
+	rt := &Router{mux: http.NewServeMux(), uploads: newUploads()}
 	rt.api = huma.NewAPI(documentConfig(title, description, version), undriven{})
 	return rt
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/gate"
 	"github.com/gatehouse/gatehouse/core/secret"
 )
 
@@ -14,7 +15,7 @@ import (
 // per process, since its bound is the process's bound.
 type Hasher struct {
 	params params
-	gate   *gate
+	gate   *gate.Gate
 	decoy  string // a stored hash of the current costs that nothing matches
 }
 
@@ -22,7 +23,7 @@ type Hasher struct {
 func NewHasher(s Settings) *Hasher {
 	return &Hasher{
 		params: s.params(),
-		gate:   newGate(s.permits(), s.QueueDeadline, guessCost(s.params())),
+		gate:   gate.New(s.permits(), s.QueueDeadline, guessCost(s.params())),
 		decoy:  stored{s.params(), random(saltBytes), random(keyBytes)}.String(),
 	}
 }
@@ -76,14 +77,14 @@ func (h *Hasher) VerifyNothing(ctx context.Context, password secret.String) erro
 }
 
 // Stats tells how busy the hasher is.
-func (h *Hasher) Stats() Stats { return h.gate.stats() }
+func (h *Hasher) Stats() gate.Stats { return h.gate.Stats() }
 
 func (h *Hasher) derive(ctx context.Context, s stored, prepared secret.String) ([]byte, error) {
-	if err := h.gate.enter(ctx); err != nil {
+	if err := h.gate.Enter(ctx); err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	defer func() { h.gate.leave(time.Since(start)) }()
+	defer func() { h.gate.Leave(time.Since(start)) }()
 	return s.derive(prepared.Reveal()), nil
 }
 

@@ -36,9 +36,12 @@ func (s *Service) DeleteTx(ctx context.Context, tx *database.Tx, id account.ID) 
 	return true, s.deps.Holdings.EraseTx(ctx, tx, id)
 }
 
-// eraseTx is this module's part of DeleteTx: the account itself.
+// eraseTx is this module's part of DeleteTx: the account itself, and its picture by a job.
 func (s *Service) eraseTx(ctx context.Context, tx *database.Tx, id account.ID) error {
-	deleted, err := repository{tx}.delete(ctx, id)
+	deleted, avatar, err := repository{tx}.delete(ctx, id)
+	if err != nil {
+		return err
+	}
 	s.tellTx(tx, id, deleted)
-	return err
+	return s.DropAvatarTx(ctx, tx, id, avatar)
 }

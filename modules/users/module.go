@@ -8,12 +8,14 @@ import (
 	"embed"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/blob"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/picture"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 )
@@ -41,6 +43,8 @@ type Deps struct {
 	Jobs     *job.Queue
 	Mails    *mail.Catalogue
 	Mail     *mail.Sender
+	Blobs    *blob.Store
+	Pictures *picture.Decoder
 	Push     *push.Bus
 	Clock    clock.Clock
 }
@@ -53,22 +57,23 @@ const rememberedUsers = 100_000
 
 // New makes the service and the module that mounts it.
 func New(d Deps) (*Service, module.Module) {
-	s := &Service{deps: d}
+	s := &Service{deps: d, settings: &Settings{}}
 	s.byID = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedUsers}, func(ctx context.Context, id account.ID) (User, error) {
 		return repository{d.DB}.byID(ctx, id)
 	})
 	s.changed = push.Follow(d.Push, "users", s.byID, account.ParseID)
 	declareMails(d.Mails)
 	return s, module.Module{
-		Name: "users", Needs: []string{"sessions"}, Migrations: migrations, Permissions: permissions, Routes: s.routes,
+		Name: "users", Needs: []string{"sessions"}, Settings: s.settings, Migrations: migrations, Permissions: permissions, Routes: s.routes,
 		Export: s.export, Erase: s.eraseTx,
-		Jobs: []job.Handler{job.Handle(mailWork, s.sendMail)},
+		Jobs: []job.Handler{job.Handle(mailWork, s.sendMail), job.Handle(job.Options{}, s.sweepAvatar)},
 	}
 }
 
 // Service holds the rules about accounts.
 type Service struct {
-	deps    Deps
-	byID    *cache.Loading[account.ID, User]
-	changed *push.Topic[account.ID]
+	deps     Deps
+	settings *Settings
+	byID     *cache.Loading[account.ID, User]
+	changed  *push.Topic[account.ID]
 }

@@ -147,8 +147,38 @@ func (r repository) hasPassword(ctx context.Context, id account.ID) (has bool, e
 	return has, err
 }
 
-// delete is true where there was such an account.
-func (r repository) delete(ctx context.Context, id account.ID) (bool, error) {
-	n, err := r.q.Exec(ctx, `DELETE FROM users WHERE id = ?`, id)
-	return n == 1, err
+// delete says whether there was such an account, and gives its picture.
+func (r repository) delete(ctx context.Context, id account.ID) (deleted bool, avatar *string, err error) {
+	err = r.q.ExecRow(ctx, `DELETE FROM users WHERE id = ? RETURNING avatar`, id).Scan(&avatar)
+	if errors.Is(err, database.ErrNoRows) {
+		return false, nil, nil
+	}
+	return err == nil, avatar, err
+}
+
+// avatar gives the name of the account's picture, nil where it has none, or ErrNotFound.
+func (r repository) avatar(ctx context.Context, id account.ID) (*string, error) {
+	var name *string
+	err := r.q.QueryRow(ctx, `SELECT avatar FROM users WHERE id = ?`, id).Scan(&name)
+	if errors.Is(err, database.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	return name, err
+}
+
+// lockAvatar changes, and so locks, the row of an active account, and gives its picture of before. It gives false for any
+// other.
+func (r repository) lockAvatar(ctx context.Context, id account.ID, at time.Time) (before *string, ok bool, err error) {
+	err = r.q.ExecRow(ctx, `
+		UPDATE users SET updated_at = ?, version = version + 1
+		WHERE id = ? AND is_active = ? RETURNING avatar`, at, id, true).Scan(&before)
+	if errors.Is(err, database.ErrNoRows) {
+		return nil, false, nil
+	}
+	return before, err == nil, err
+}
+
+// setAvatar follows lockAvatar.
+func (r repository) setAvatar(ctx context.Context, id account.ID, name *string) (User, error) {
+	return scanUser(r.q.ExecRow(ctx, `UPDATE users SET avatar = ? WHERE id = ? RETURNING `+userColumns, name, id))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/picture"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 )
 
@@ -22,6 +23,7 @@ func (s *Service) routes(r *httpapi.Router) {
 	s.changeRoutes(r)
 	s.eraseRoutes(r)
 	s.sessionRoutes(r)
+	s.avatarRoutes(r)
 }
 
 // changeRoutes mounts what reads one account and changes it.
@@ -126,4 +128,35 @@ func (s *Service) endSessions(ctx context.Context, in byID) (httpapi.NoContent, 
 
 func (s *Service) endSession(ctx context.Context, in sessionOf) (httpapi.NoContent, error) {
 	return httpapi.NoContent{}, s.deps.Sessions.End(ctx, in.ID, in.Session, sessions.ReasonAdministrator)
+}
+
+// avatarRoutes mounts what concerns one's own picture.
+func (s *Service) avatarRoutes(r *httpapi.Router) {
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodPut, Path: "/users/me/avatar", ID: "setMyAvatar", Tag: tag, Access: authz.SignedIn,
+		Summary: "Set one's picture",
+		Description: "Takes a PNG, JPEG, GIF or WebP picture of at most 25 megapixels and, unless `users.avatar.max_size` says otherwise, 5 MiB: as the body itself, or as the field `file` of a form. " +
+			"Of the picture the pixels alone are kept: the first frame, upright, its largest square in the middle, at 512 and 128 pixels. " +
+			"`avatar_url` leads to the larger one; the smaller one has `-128` before the dot.",
+		Upload: &httpapi.Upload{
+			Field: "file", Kind: "image", Formats: []string{"image/png", "image/jpeg", "image/gif", "image/webp"},
+			Limit: func() int64 { return int64(s.settings.Avatar.MaxSize) }, Look: picture.Look,
+		},
+		Errors: []*errs.Error{picture.ErrFormat, picture.ErrTooLarge, picture.ErrUnreadable},
+	}, s.setMyAvatar)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodDelete, Path: "/users/me/avatar", ID: "removeMyAvatar", Tag: tag, Access: authz.SignedIn,
+		Summary:     "Remove one's picture",
+		Description: "Leaves the user without a picture; where there was none, nothing changes.",
+	}, s.removeMyAvatar)
+	httpapi.HandleContent(r, "/avatars", s.openAvatar)
+}
+
+func (s *Service) setMyAvatar(ctx context.Context, in avatarUpload) (Response, error) {
+	u, err := s.SetAvatar(ctx, httpapi.Principal(ctx).Account, in.File)
+	return toResponse(u), err
+}
+
+func (s *Service) removeMyAvatar(ctx context.Context, _ struct{}) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.RemoveAvatar(ctx, httpapi.Principal(ctx).Account)
 }

@@ -19,7 +19,7 @@ type Response struct {
 	Role          account.Role  `json:"role" enum:"user,admin" example:"user"`
 	IsActive      bool          `json:"is_active" doc:"whether the user may sign in" example:"true"`
 	EmailVerified bool          `json:"email_verified" doc:"whether the user has shown that the address is theirs" example:"false"`
-	AvatarURL     *string       `json:"avatar_url" doc:"path of the picture, or null" example:"null"`
+	AvatarURL     *string       `json:"avatar_url" doc:"path of the picture at 512 pixels, or null; at 128 with -128 before the dot" example:"null"`
 	Locale        *string       `json:"locale" doc:"language tag (BCP 47), or null" example:"en-GB"`
 	Timezone      *string       `json:"timezone" doc:"IANA time zone, or null" example:"Europe/Berlin"`
 	CreatedAt     httpapi.Time  `json:"created_at"`
@@ -28,6 +28,9 @@ type Response struct {
 
 	version int64
 }
+
+// avatarUpload is a picture as it comes in.
+type avatarUpload struct{ File httpapi.File }
 
 // ETag names the user as well as the version, since everyone's own user is at one path.
 func (r Response) ETag() string {

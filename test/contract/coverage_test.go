@@ -131,6 +131,13 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			{"delete, invalid", admin, "DELETE", "/users/x", nil, 400},
 			{"delete, anonymous", api, "DELETE", goneAt, nil, 401},
 			{"delete, not allowed", api.As(u), "DELETE", goneAt, nil, 403},
+			{"avatar, not a picture", api.As(u).WithHeader("Content-Type", "image/png"), "PUT", "/users/me/avatar", strings.Repeat("x", 40), 415},
+			{"avatar, empty", api.As(u).WithHeader("Content-Type", "image/png"), "PUT", "/users/me/avatar", "", 400},
+			{"avatar, large", api.As(u).WithHeader("Content-Type", "image/png"), "PUT", "/users/me/avatar", strings.Repeat("x", 5<<20+1), 413},
+			{"avatar, anonymous", api, "PUT", "/users/me/avatar", nil, 401},
+			{"remove avatar", api.As(u), "DELETE", "/users/me/avatar", nil, 204},
+			{"remove avatar, invalid", api.As(u), "DELETE", "/users/me/avatar?x=1", nil, 400},
+			{"remove avatar, anonymous", api, "DELETE", "/users/me/avatar", nil, 401},
 			{"keys", api, "GET", "/.well-known/jwks.json", nil, 200},
 			{"keys, unknown parameter", api, "GET", "/.well-known/jwks.json?kid=1", nil, 400},
 		} {
@@ -144,6 +151,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			r := admin.WithHeader("If-None-Match", tag).Get(path).Status(http.StatusNotModified)
 			require.Empty(t, r.Body)
 		}
+		setAvatar(t, api.As(u)).Status(http.StatusOK)
 		limited := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithLimits())
 		opaque := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("auth.registration.existing_email", "opaque"))
 		opaque.Post("/auth/register", registration("new@example.com")).Status(http.StatusAccepted)
@@ -169,6 +177,8 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			api.As(u).Patch("/users/me", `{"locale":"de"}`),
 			admin.Get("/users/" + u.ID.String()),
 			admin.Patch("/users/"+u.ID.String(), `{"role":"user"}`),
+			setAvatar(t, api.As(u)),
+			api.As(u).Delete("/users/me/avatar", nil),
 			api.As(u).Get("/users/me/sessions"),
 			api.As(u).Get("/users/me/export"),
 			admin.Get(goneAt + "/sessions"),

@@ -1,11 +1,14 @@
 package contract_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"image"
+	"image/png"
 	"maps"
 	"os"
 	"slices"
@@ -99,6 +102,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"users.mail, to both", api.WorkJobs},
 		{"patchUser, to inactive", func() { admin.Patch(user, `{"is_active":false}`).Status(200) }},
 		{"resendVerification, unknown", func() { api.Post("/auth/verify-email/resend", email("nobody@example.com")).Status(202) }},
+		{"auth.mail, to nobody again", api.WorkJobs},
 		{"verifyEmail", func() {
 			api.Post("/auth/verify-email", map[string]string{"token": lastToken(t, api, u, "/verify-email")}).Status(204)
 		}},
@@ -112,6 +116,12 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		{"getMe, cold again", func() { api.As(owner).Get("/users/me").Status(200) }},
 		{"listMySessions", func() { api.As(owner).Get("/users/me/sessions").Status(200) }},
 		{"listMySessions, ended", func() { api.As(owner).Get("/users/me/sessions?ended=true").Status(200) }},
+		{"setMyAvatar", func() { setAvatar(t, api.As(owner)).Status(200) }},
+		{"setMyAvatar, again", func() { setAvatar(t, api.As(owner)).Status(200) }},
+		{"users.avatar, of the one before", api.WorkJobs},
+		{"removeMyAvatar", func() { api.As(owner).Delete("/users/me/avatar", nil).Status(204) }},
+		{"removeMyAvatar, without one", func() { api.As(owner).Delete("/users/me/avatar", nil).Status(204) }},
+		{"users.avatar, of a removed one", api.WorkJobs},
 		{"endMySession", func() { api.As(owner).Delete("/users/me/sessions/"+sid, nil).Status(204) }},
 		{"exportMe", func() { api.As(owner).Get("/users/me/export").Status(200) }},
 		{"getMe, of an administrator", func() { admin.Get("/users/me").Status(200) }},
@@ -152,6 +162,14 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 		}},
 		{"users.mail, of a change that was confirmed", api.WorkJobs},
 	}
+}
+
+// setAvatar sends the smallest picture that is.
+func setAvatar(t *testing.T, api *testkit.API) *testkit.Response {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1))))
+	return api.WithHeader("Content-Type", "image/png").Put("/users/me/avatar", b.Bytes())
 }
 
 func email(address string) map[string]string { return map[string]string{"email": address} }

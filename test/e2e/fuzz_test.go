@@ -127,8 +127,10 @@ func (f *fuzzer) request(t *rapid.T) (req *http.Request, known bool) {
 		target = rapid.OneOf(rapid.Just(path), rapid.StringMatching(`/[!-"$->@-~]{0,30}`), rapid.Just(path+"/"), rapid.Just("/%2e%2e"+path), rapid.Just("/"+path)).Draw(t, "any path")
 	}
 	body := []byte(nil)
-	for _, media := range op.RequestBody.Content {
-		body = f.body(t, media.Schema)
+	mediaType := "application/json"
+	if takes := slices.Sorted(maps.Keys(op.RequestBody.Content)); len(takes) > 0 {
+		mediaType = rapid.SampledFrom(takes).Draw(t, "media type")
+		body = f.body(t, op.RequestBody.Content[mediaType].Schema)
 	}
 	if op.RequestBody.Content == nil && sometimes(t, 10, "a body for nobody") {
 		body = rapid.SliceOfN(rapid.Byte(), 0, 50).Draw(t, "body")
@@ -138,7 +140,7 @@ func (f *fuzzer) request(t *rapid.T) (req *http.Request, known bool) {
 	require.NoError(t, err)
 	req.URL.Opaque, req.URL.RawQuery = target, f.query(t, op.Parameters != nil)
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", mediaType)
 		if sometimes(t, 12, "another type") {
 			req.Header.Set("Content-Type", rapid.SampledFrom([]string{"application/merge-patch+json", "text/plain", "application/json; charset=utf-16", ";", "multipart/form-data"}).Draw(t, "type"))
 		}

@@ -1,4 +1,6 @@
-package password
+// Package gate lets few do a costly piece of work at a time, such as hashing a password or decoding a picture, and keeps
+// goodput under overload: whoever would wait too long is told so at once instead of queueing.
+package gate
 
 import (
 	"container/list"
@@ -12,29 +14,29 @@ import (
 
 // The causes behind errs.ErrUnavailable, for the log.
 var (
-	errQueueFull     = errors.New("password: the queue for hashing is longer than its deadline")
-	errQueueDeadline = errors.New("password: no permit to hash within the deadline")
+	errQueueFull     = errors.New("the queue is longer than its deadline")
+	errQueueDeadline = errors.New("no permit within the deadline")
 )
 
 // Stats are counts since the start, and the state of the moment.
 type Stats struct {
-	Permits int // hashes at a time, at most
-	Running int // hashes now
+	Permits int // at work at a time, at most
+	Running int // at work now
 	Queued  int // callers waiting now
 
-	Done     uint64        // hashes finished
+	Done     uint64        // pieces of work finished
 	Waited   uint64        // callers that got a permit after waiting
 	WaitTime time.Duration // what those waited, in sum
 	Shed     uint64        // callers sent away at once, since they would have waited too long
 	TimedOut uint64        // callers that waited until the deadline in vain
 	Left     uint64        // callers whose context ended while they waited
 
-	MeanTime time.Duration // moving average of one hash
+	MeanTime time.Duration // moving average of one piece of work
 }
 
-// gate hands out permits, first come, first served. It keeps goodput under overload by refusing whoever would wait past
+// Gate hands out permits, first come, first served. It keeps goodput under overload by refusing whoever would wait past
 // the deadline, or past the time its own context has left, before any work is done for it.
-type gate struct {
+type Gate struct {
 	permits  int
 	deadline time.Duration
 
@@ -49,13 +51,14 @@ type waiter struct {
 	granted chan struct{}   // closed under the gate's lock when the waiter has a permit
 }
 
-func newGate(permits int, deadline, guess time.Duration) *gate {
-	return &gate{permits: permits, deadline: deadline, counts: Stats{Permits: permits, MeanTime: guess}}
+// New makes a gate. guess is how long the work takes, until it was measured.
+func New(permits int, deadline, guess time.Duration) *Gate {
+	return &Gate{permits: permits, deadline: deadline, counts: Stats{Permits: permits, MeanTime: guess}}
 }
 
-// enter takes a permit; leave gives it back. It returns errs.ErrUnavailable where there will be none in time, with the
+// Enter takes a permit; Leave gives it back. It returns errs.ErrUnavailable where there will be none in time, with the
 // context's error as its cause where the context has ended.
-func (g *gate) enter(ctx context.Context) error {
+func (g *Gate) Enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return errs.ErrUnavailable.WithCause(err)
 	}
@@ -77,7 +80,7 @@ func (g *gate) enter(ctx context.Context) error {
 }
 
 // wait blocks until the waiter is granted a permit, is out of time, or its context has ended.
-func (g *gate) wait(w *waiter, place *list.Element) error {
+func (g *Gate) wait(w *waiter, place *list.Element) error {
 	start := time.Now()
 	timer := time.NewTimer(g.deadline)
 	defer timer.Stop()
@@ -112,9 +115,9 @@ func (g *gate) wait(w *waiter, place *list.Element) error {
 	return nil
 }
 
-// leave gives a permit back, after work that took so long.
-func (g *gate) leave(took time.Duration) {
-	const weight = 8 // the average follows a change of load within about eight hashes
+// Leave gives a permit back, after work that took so long.
+func (g *Gate) Leave(took time.Duration) {
+	const weight = 8 // the average follows a change of load within about eight of them
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.counts.Done++
@@ -123,7 +126,7 @@ func (g *gate) leave(took time.Duration) {
 }
 
 // passOn hands the permit of the caller to the first waiter that still wants it, else frees it. The lock is held.
-func (g *gate) passOn() {
+func (g *Gate) passOn() {
 	for place := g.queue.Front(); place != nil; place = g.queue.Front() {
 		w, _ := g.queue.Remove(place).(*waiter)
 		if w.ctx.Err() == nil {
@@ -135,13 +138,13 @@ func (g *gate) passOn() {
 }
 
 // expectedWait is how long a caller that joins the queue now would stand in it. The lock is held.
-func (g *gate) expectedWait() time.Duration {
+func (g *Gate) expectedWait() time.Duration {
 	return g.counts.MeanTime * time.Duration(g.queue.Len()+1) / time.Duration(g.permits)
 }
 
 // patience is how long the caller may wait: the deadline, or less where its context ends sooner, the work included. The
 // lock is held.
-func (g *gate) patience(ctx context.Context) time.Duration {
+func (g *Gate) patience(ctx context.Context) time.Duration {
 	ends, ok := ctx.Deadline()
 	if !ok {
 		return g.deadline
@@ -149,7 +152,8 @@ func (g *gate) patience(ctx context.Context) time.Duration {
 	return min(g.deadline, time.Until(ends)-g.counts.MeanTime)
 }
 
-func (g *gate) stats() Stats {
+// Stats gives the counts.
+func (g *Gate) Stats() Stats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.counts

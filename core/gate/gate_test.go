@@ -1,4 +1,4 @@
-package password
+package gate
 
 import (
 	"context"
@@ -14,16 +14,17 @@ import (
 	"github.com/gatehouse/gatehouse/core/errs"
 )
 
-const hashTime = 25 * time.Millisecond
+// workTime is how long the work takes.
+const workTime = 25 * time.Millisecond
 
-// work enters the gate, takes as long as a hash, and leaves.
-func work(ctx context.Context, g *gate) error {
-	if err := g.enter(ctx); err != nil {
+// work enters the gate, takes as long as it does, and leaves.
+func work(ctx context.Context, g *Gate) error {
+	if err := g.Enter(ctx); err != nil {
 		return err
 	}
 	start := time.Now()
-	time.Sleep(hashTime)
-	g.leave(time.Since(start))
+	time.Sleep(workTime)
+	g.Leave(time.Since(start))
 	return nil
 }
 
@@ -32,138 +33,138 @@ func work(ctx context.Context, g *gate) error {
 func TestPermitsAreHandedOutInTheOrderOfArrival(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(1, 2*time.Second, hashTime)
-		require.NoError(t, g.enter(t.Context()))
+		g := New(1, 2*time.Second, workTime)
+		require.NoError(t, g.Enter(t.Context()))
 		var order []int
 		for i := range 10 {
 			go func() {
-				if g.enter(t.Context()) == nil {
+				if g.Enter(t.Context()) == nil {
 					order = append(order, i)
-					g.leave(hashTime)
+					g.Leave(workTime)
 				}
 			}()
 			synctest.Wait()
 		}
-		require.Equal(t, 10, g.stats().Queued)
+		require.Equal(t, 10, g.Stats().Queued)
 		time.Sleep(time.Second)
-		g.leave(hashTime)
+		g.Leave(workTime)
 		synctest.Wait()
 		require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, order)
-		s := g.stats()
-		require.Equal(t, Stats{Permits: 1, Done: 11, Waited: 10, WaitTime: 10 * time.Second, MeanTime: hashTime}, s)
+		s := g.Stats()
+		require.Equal(t, Stats{Permits: 1, Done: 11, Waited: 10, WaitTime: 10 * time.Second, MeanTime: workTime}, s)
 	})
 }
 
 func TestWhoWouldWaitTooLongIsSentAwayAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(2, 2*time.Second, 500*time.Millisecond)
+		g := New(2, 2*time.Second, 500*time.Millisecond)
 		for range 2 {
-			require.NoError(t, g.enter(t.Context()))
+			require.NoError(t, g.Enter(t.Context()))
 		}
 		for range 8 {
 			go func() {
-				if g.enter(t.Context()) == nil {
-					g.leave(500 * time.Millisecond)
+				if g.Enter(t.Context()) == nil {
+					g.Leave(500 * time.Millisecond)
 				}
 			}()
 		}
 		synctest.Wait()
-		require.Equal(t, 8, g.stats().Queued, "eight waits of a quarter of a second each are just in time")
+		require.Equal(t, 8, g.Stats().Queued, "eight waits of a quarter of a second each are just in time")
 
 		before := time.Now()
-		err := g.enter(t.Context())
+		err := g.Enter(t.Context())
 		require.Equal(t, before, time.Now(), "no waiting")
 		require.ErrorIs(t, err, errs.ErrUnavailable)
 		require.ErrorIs(t, err, errQueueFull)
 		require.Equal(t, 3*time.Second, errs.From(err).RetryAfter(), "2.25 s, in whole seconds")
-		require.EqualValues(t, 1, g.stats().Shed)
-		g.leave(500 * time.Millisecond)
-		g.leave(500 * time.Millisecond)
+		require.EqualValues(t, 1, g.Stats().Shed)
+		g.Leave(500 * time.Millisecond)
+		g.Leave(500 * time.Millisecond)
 	})
 }
 
 func TestWhoseContextEndsSoonerIsSentAwaySooner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(1, 2*time.Second, 500*time.Millisecond)
-		require.NoError(t, g.enter(t.Context()))
+		g := New(1, 2*time.Second, 500*time.Millisecond)
+		require.NoError(t, g.Enter(t.Context()))
 		ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
 		defer cancel()
-		require.ErrorIs(t, g.enter(ctx), errQueueFull, "half a second of waiting and half a second of hashing do not fit")
-		g.leave(hashTime)
-		require.NoError(t, g.enter(ctx))
-		g.leave(hashTime)
+		require.ErrorIs(t, g.Enter(ctx), errQueueFull, "half a second of waiting and half a second of work do not fit")
+		g.Leave(workTime)
+		require.NoError(t, g.Enter(ctx))
+		g.Leave(workTime)
 	})
 }
 
 func TestTheDeadlineEndsAWaitThatWasUnderestimated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(1, 2*time.Second, hashTime)
-		require.NoError(t, g.enter(t.Context()))
+		g := New(1, 2*time.Second, workTime)
+		require.NoError(t, g.Enter(t.Context()))
 		start := time.Now()
-		err := g.enter(t.Context())
+		err := g.Enter(t.Context())
 		require.Equal(t, 2*time.Second, time.Since(start))
 		require.ErrorIs(t, err, errs.ErrUnavailable)
 		require.ErrorIs(t, err, errQueueDeadline)
 		require.Equal(t, time.Second, errs.From(err).RetryAfter())
-		g.leave(2 * time.Second)
-		require.Equal(t, Stats{Permits: 1, Done: 1, TimedOut: 1, MeanTime: hashTime + (2*time.Second-hashTime)/8}, g.stats())
+		g.Leave(2 * time.Second)
+		require.Equal(t, Stats{Permits: 1, Done: 1, TimedOut: 1, MeanTime: workTime + (2*time.Second-workTime)/8}, g.Stats())
 	})
 }
 
 func TestACancelledCallerLeavesTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(1, 2*time.Second, hashTime)
-		require.NoError(t, g.enter(t.Context()))
+		g := New(1, 2*time.Second, workTime)
+		require.NoError(t, g.Enter(t.Context()))
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error, 1)
-		go func() { result <- g.enter(ctx) }()
+		go func() { result <- g.Enter(ctx) }()
 		synctest.Wait()
-		require.Equal(t, 1, g.stats().Queued)
+		require.Equal(t, 1, g.Stats().Queued)
 		cancel()
 		err := <-result
 		require.ErrorIs(t, err, errs.ErrUnavailable)
 		require.ErrorIs(t, err, context.Canceled)
-		require.Equal(t, 0, g.stats().Queued)
-		require.EqualValues(t, 1, g.stats().Left)
-		g.leave(hashTime)
-		require.NoError(t, g.enter(t.Context()), "the permit is not lost")
-		g.leave(hashTime)
+		require.Equal(t, 0, g.Stats().Queued)
+		require.EqualValues(t, 1, g.Stats().Left)
+		g.Leave(workTime)
+		require.NoError(t, g.Enter(t.Context()), "the permit is not lost")
+		g.Leave(workTime)
 	})
 }
 
 func TestAPermitGrantedToOneWhoJustLeftGoesToTheNext(t *testing.T) {
 	t.Parallel()
-	g := newGate(1, time.Minute, hashTime)
+	g := New(1, time.Minute, workTime)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := &waiter{ctx: ctx, granted: make(chan struct{})}
 	place := g.queue.PushBack(gone)
 	next := &waiter{ctx: t.Context(), granted: make(chan struct{})}
 	nextPlace := g.queue.PushBack(next)
 	g.counts.Running = 1
-	g.leave(hashTime) // grants to the first
+	g.Leave(workTime) // grants to the first
 	cancel()          // who leaves before noticing
 	require.ErrorIs(t, g.wait(gone, place), context.Canceled)
 	require.NoError(t, g.wait(next, nextPlace))
-	g.leave(hashTime)
-	require.Zero(t, g.stats().Running)
+	g.Leave(workTime)
+	require.Zero(t, g.Stats().Running)
 }
 
 func TestEndedContextsArePassedOver(t *testing.T) {
 	t.Parallel()
-	g := newGate(1, time.Minute, hashTime)
+	g := New(1, time.Minute, workTime)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	gone := &waiter{ctx: ctx, granted: make(chan struct{})}
 	place := g.queue.PushBack(gone)
 	g.counts.Running = 1
-	g.leave(hashTime)
+	g.Leave(workTime)
 	require.ErrorIs(t, g.wait(gone, place), context.Canceled)
-	require.Zero(t, g.stats().Running)
-	require.Zero(t, g.stats().Queued)
+	require.Zero(t, g.Stats().Running)
+	require.Zero(t, g.Stats().Queued)
 }
 
 // Ten times the load that two permits can bear, for a minute, from clients that give up after three seconds.
@@ -172,10 +173,10 @@ func TestGoodputHoldsUnderTenTimesTheLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const (
 			permits  = 2
-			capacity = int(time.Second/hashTime) * permits // a second
+			capacity = int(time.Second/workTime) * permits // a second
 			seconds  = 60
 		)
-		g := newGate(permits, 2*time.Second, 500*time.Millisecond) // a first guess twenty times too high
+		g := New(permits, 2*time.Second, 500*time.Millisecond) // a first guess twenty times too high
 		arrivals := rand.New(rand.NewPCG(1, 2))
 		var good, late, refused, slowRefusals atomic.Int64
 		one := func() {
@@ -207,12 +208,12 @@ func TestGoodputHoldsUnderTenTimesTheLoad(t *testing.T) {
 		require.Zero(t, slowRefusals.Load())
 		require.EqualValues(t, seconds*capacity*10, good.Load()+refused.Load())
 
-		s := g.stats()
+		s := g.Stats()
 		require.Zero(t, s.Running)
 		require.Zero(t, s.Queued)
 		start := time.Now()
 		require.NoError(t, work(t.Context(), g))
-		require.Equal(t, hashTime, time.Since(start), "afterwards all is as before")
+		require.Equal(t, workTime, time.Since(start), "afterwards all is as before")
 	})
 }
 
@@ -220,7 +221,7 @@ func TestGoodputHoldsUnderTenTimesTheLoad(t *testing.T) {
 func TestABurstIsServedUpToTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate(2, 2*time.Second, hashTime)
+		g := New(2, 2*time.Second, workTime)
 		var good, refused atomic.Int64
 		for range 1000 {
 			go func() {
