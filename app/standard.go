@@ -16,7 +16,7 @@ func Standard(s *Stores) ([]module.Module, error) {
 	sessionService, sessionModule := sessions.New(sessions.Deps{DB: s.DB, RefreshTokens: s.RefreshTokens, Push: s.Push, Clock: s.Clock})
 	userService, userModule := users.New(users.Deps{
 		DB: s.DB, Sessions: sessionService, Holdings: s.Holdings, Jobs: s.Jobs, Mails: s.Mails, Mail: s.Mail,
-		Blobs: s.Blobs, Pictures: s.Pictures, Push: s.Push, Clock: s.Clock,
+		Blobs: s.Blobs, Pictures: s.Pictures, Push: s.Push, Cursors: s.Cursors, Clock: s.Clock,
 	})
 	authService, authModule := auth.New(auth.Deps{
 		DB: s.DB, Accounts: userService, Sessions: sessionService, Passwords: s.Passwords, Tokens: s.Tokens, PublicKeys: s.PublicKeys,

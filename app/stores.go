@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
+	"github.com/gatehouse/gatehouse/core/page"
 	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/core/picture"
 	"github.com/gatehouse/gatehouse/core/push"
@@ -33,6 +34,7 @@ type Stores struct {
 	Tokens        *token.Access
 	RefreshTokens *token.RefreshTokens
 	MailedTokens  *token.MailedTokens
+	Cursors       *page.Codec
 	Mails         *mail.Catalogue // modules declare theirs while they are built
 	Mail          *mail.Sender
 	Jobs          *job.Queue
@@ -67,7 +69,7 @@ func newStores(clk clock.Clock) *Stores {
 	limiter := &lateLimiter{}
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Jobs: &job.Queue{}, Push: &push.Bus{},
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Cursors: &page.Codec{}, Jobs: &job.Queue{}, Push: &push.Bus{},
 		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Blobs: &blob.Store{}, Pictures: picture.NewDecoder(), Holdings: &Holdings{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
@@ -121,6 +123,7 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 	*s.Root = *root
 	*s.RefreshTokens = *token.NewRefreshTokens(root)
 	*s.MailedTokens = *token.NewMailedTokens(root)
+	*s.Cursors = *page.NewCodec(root.Derive(token.PurposeCursor))
 	if s.keys, err = token.OpenKeys(ctx, s.DB, root, set.token.Policy(), s.Clock); err != nil {
 		return err
 	}

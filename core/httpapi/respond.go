@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -90,6 +91,10 @@ type ETagged interface {
 // Accepting is a response body that is not always sent: where Accepted says so the answer is 202 without a body.
 type Accepting interface{ Accepted() bool }
 
+// Paged is a response body that is one page of a list. Where Next gives the cursor of the next page, that page's address goes
+// out as a Link (RFC 8288): this request's, with that cursor.
+type Paged interface{ Next() string }
+
 // NoContent is the response of an operation that answers 204, or 202 without a body.
 type NoContent struct{}
 
@@ -138,11 +143,23 @@ func writeJSON(w *response, r *http.Request, status int, body any, holdsToken bo
 		content = zipped.Bytes()
 		h["Content-Encoding"] = gzipped
 	}
+	if p, ok := body.(Paged); ok {
+		if next := p.Next(); next != "" {
+			h["Link"] = w.value(nextLink(w.request.path, r.URL.RawQuery, next))
+		}
+	}
 	h["Content-Type"] = plainJSON
 	h["Content-Length"] = w.value(strconv.Itoa(len(content)))
 	w.WriteHeader(status)
 	_, _ = w.Write(content) // a client that went away is not our fault to handle
 	return nil
+}
+
+// nextLink takes an escaped path, and writes the query anew, so that nothing in it ends the address of a Link.
+func nextLink(path, query, cursor string) string {
+	values, _ := url.ParseQuery(query) // it was read before
+	values.Set("cursor", cursor)
+	return "<" + path + "?" + values.Encode() + `>; rel="next"`
 }
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -15,8 +15,8 @@ import (
 const (
 	// KeySize is the bytes of a Codec's key.
 	KeySize = chacha20poly1305.KeySize
-	// MaxCursor is the most characters of a cursor.
-	MaxCursor = 1024
+	// MaxCursor is the most characters of a cursor: a text of 100 characters of any kind, folded, has its place in it.
+	MaxCursor = 2048
 
 	version = 1
 )

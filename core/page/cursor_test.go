@@ -111,7 +111,7 @@ func TestCursorLengthIsBounded(t *testing.T) {
 	cursor, err := c.Encode("s", strings.Repeat("\U0001F600", 100), account.NewID(), strings.Repeat("a", 254))
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(cursor), page.MaxCursor)
-	_, err = c.Encode("s", strings.Repeat("a", 800))
+	_, err = c.Encode("s", strings.Repeat("a", 1600))
 	require.ErrorIs(t, err, page.ErrTooLong)
 }
 

@@ -49,11 +49,29 @@ func (s Sorts) Parse(sort string) (Keyset, error) {
 	return Keyset{column: c, id: s.id, descending: descending}, nil
 }
 
-// Keyset is one order of a list.
+// Keyset is one order of a list, or of a range of it.
 type Keyset struct {
 	column     Column
 	id         string
 	descending bool
+	bounds     Bounds
+}
+
+// Bounds narrow a list to a range of what it is sorted by; nil is no bound.
+type Bounds struct {
+	From    any       // the smallest value that is in it, or
+	After   any       // the largest value below it
+	Before  any       // the smallest value above it
+	Through *Position // the row that it ends with, in the list's order; it lies within the other bounds
+}
+
+// Between narrows a Keyset whose column is never null; it panics for any other.
+func (k Keyset) Between(b Bounds) Keyset {
+	if k.column.Nullable {
+		panic("page: " + k.column.Name + " may be null, and nothing is between nulls")
+	}
+	k.bounds = b
+	return k
 }
 
 // Sort is the parameter that Parse made the Keyset from.
@@ -67,11 +85,14 @@ func (k Keyset) Sort() string {
 // Name is the column's name in the sort parameter.
 func (k Keyset) Name() string { return k.column.Name }
 
+// Column is the column in SQL.
+func (k Keyset) Column() string { return k.column.SQL }
+
 // Position is the row that a page ended with. Value is what the list is sorted by, nil or a nil pointer for null.
 type Position struct{ Value, ID any }
 
 // Segment is a range of rows that an index on (column, id) serves from its first row on. Where is a condition that stands
-// for itself or after AND, Args are bound to its question marks, OrderBy goes behind ORDER BY.
+// for itself or beside AND, Args are bound to its question marks, OrderBy goes behind ORDER BY.
 type Segment struct {
 	Where   string
 	Args    []any
@@ -84,10 +105,7 @@ type Segment struct {
 func (k Keyset) Segments(after *Position) []Segment {
 	all := Segment{Where: "TRUE", OrderBy: k.orderBy()}
 	if !k.column.Nullable {
-		if after != nil {
-			all.Where, all.Args = k.behind(), []any{after.Value, after.ID}
-		}
-		return []Segment{all}
+		return []Segment{k.rangeBehind(after)}
 	}
 	nulls, others := all, all
 	nulls.Where, others.Where = k.column.SQL+" IS NULL", k.column.SQL+" IS NOT NULL"
@@ -111,6 +129,49 @@ func (k Keyset) Segments(after *Position) []Segment {
 	return []Segment{others}
 }
 
+// rangeBehind is a range with one condition at each end: where a database finds two at an end, it may begin to read at the
+// farther one. A position lies within the bounds, so it takes the place of the one at its end.
+func (k Keyset) rangeBehind(after *Position) Segment {
+	s := Segment{OrderBy: k.orderBy()}
+	add := func(where string, args ...any) {
+		if s.Where != "" {
+			s.Where += " AND "
+		}
+		s.Where += where
+		s.Args = append(s.Args, args...)
+	}
+	b, low, high := k.bounds, after, k.bounds.Through
+	if k.descending {
+		low, high = high, low
+	}
+	switch {
+	case low != nil:
+		add(k.beside(low == after, ">"), low.Value, low.ID)
+	case b.From != nil:
+		add(k.column.SQL+" >= ?", b.From)
+	case b.After != nil:
+		add(k.column.SQL+" > ?", b.After)
+	}
+	switch {
+	case high != nil:
+		add(k.beside(high == after, "<"), high.Value, high.ID)
+	case b.Before != nil:
+		add(k.column.SQL+" < ?", b.Before)
+	}
+	if s.Where == "" {
+		s.Where = "TRUE"
+	}
+	return s
+}
+
+// beside compares with a position; the position itself is in where it is not strict.
+func (k Keyset) beside(strict bool, operator string) string {
+	if !strict {
+		operator += "="
+	}
+	return fmt.Sprintf("(%s, %s) %s (?, ?)", k.column.SQL, k.id, operator)
+}
+
 // Collect reads from the segments, in order, until want rows are there: one more than the page's limit, so that Cut sees
 // whether there is a next page. read gives at most n rows of a segment.
 func Collect[T any](segments []Segment, want int, read func(s Segment, n int) ([]T, error)) ([]T, error) {
@@ -128,9 +189,7 @@ func Collect[T any](segments []Segment, want int, read func(s Segment, n int) ([
 	return items, nil
 }
 
-func (k Keyset) behind() string {
-	return fmt.Sprintf("(%s, %s) %s (?, ?)", k.column.SQL, k.id, k.operator())
-}
+func (k Keyset) behind() string { return k.beside(true, k.operator()) }
 
 func (k Keyset) operator() string {
 	if k.descending {

@@ -40,6 +40,23 @@ func New[T any](items []T, next *string) Page[T] {
 	return Page[T]{Items: items, NextCursor: next}
 }
 
+// Next is the cursor of the next page; it is empty on the last one.
+func (p Page[T]) Next() string {
+	if p.NextCursor == nil {
+		return ""
+	}
+	return *p.NextCursor
+}
+
+// Map makes a page of what f makes of each item.
+func Map[T, U any](p Page[T], f func(T) U) Page[U] {
+	items := make([]U, len(p.Items))
+	for i, item := range p.Items {
+		items[i] = f(item)
+	}
+	return New(items, p.NextCursor)
+}
+
 // Cut makes a page of at most limit items from limit+1 that were read: the one too many says that there is a next page,
 // whose cursor is made from the last item that is kept.
 func Cut[T any](items []T, limit int, cursor func(last T) (string, error)) (Page[T], error) {

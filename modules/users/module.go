@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/page"
 	"github.com/gatehouse/gatehouse/core/picture"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/modules/sessions"
@@ -46,6 +47,7 @@ type Deps struct {
 	Blobs    *blob.Store
 	Pictures *picture.Decoder
 	Push     *push.Bus
+	Cursors  *page.Codec
 	Clock    clock.Clock
 }
 
@@ -66,7 +68,8 @@ func New(d Deps) (*Service, module.Module) {
 	return s, module.Module{
 		Name: "users", Needs: []string{"sessions"}, Settings: s.settings, Migrations: migrations, Permissions: permissions, Routes: s.routes,
 		Export: s.export, Erase: s.eraseTx,
-		Jobs: []job.Handler{job.Handle(mailWork, s.sendMail), job.Handle(job.Options{}, s.sweepAvatar)},
+		Jobs:      []job.Handler{job.Handle(mailWork, s.sendMail), job.Handle(job.Options{}, s.sweepAvatar), job.Handle(job.Options{}, s.fold)},
+		Schedules: []job.Periodic{{Every: foldEvery, Args: foldArgs{}}},
 	}
 }
 

@@ -3,20 +3,30 @@ package users
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/page"
 )
 
 type repository struct{ q database.Querier }
 
 const userColumns = `id, email, email_verified, full_name, role, is_active, avatar, locale, timezone, version, created_at, updated_at, last_login_at`
 
+// columns are where userColumns go.
+func (u *User) columns() []any {
+	return []any{
+		&u.ID, &u.Email, &u.EmailVerified, &u.FullName, &u.Role, &u.IsActive, &u.Avatar, &u.Locale, &u.Timezone,
+		&u.Version, &u.CreatedAt, &u.UpdatedAt, &u.LastLoginAt,
+	}
+}
+
 func scanUser(row *database.Row) (User, error) {
 	var u User
-	err := row.Scan(&u.ID, &u.Email, &u.EmailVerified, &u.FullName, &u.Role, &u.IsActive, &u.Avatar, &u.Locale, &u.Timezone,
-		&u.Version, &u.CreatedAt, &u.UpdatedAt, &u.LastLoginAt)
+	err := row.Scan(u.columns()...)
 	if errors.Is(err, database.ErrNoRows) {
 		return User{}, ErrNotFound
 	}
@@ -25,9 +35,9 @@ func scanUser(row *database.Row) (User, error) {
 
 func (r repository) insert(ctx context.Context, u User, canonical string, passwordHash *string) error {
 	_, err := r.q.Exec(ctx, `
-		INSERT INTO users (id, email, email_canonical, email_verified, password_hash, full_name, role, is_active, version, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		u.ID, u.Email, canonical, u.EmailVerified, passwordHash, u.FullName, u.Role, u.IsActive, u.Version, u.CreatedAt, u.UpdatedAt)
+		INSERT INTO users (id, email, email_canonical, email_folded, email_verified, password_hash, full_name, full_name_folded, role, is_active, version, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		u.ID, u.Email, canonical, account.Fold(u.Email), u.EmailVerified, passwordHash, u.FullName, account.Fold(u.FullName), u.Role, u.IsActive, u.Version, u.CreatedAt, u.UpdatedAt)
 	return orTaken(err)
 }
 
@@ -107,9 +117,9 @@ func (r repository) setVerified(ctx context.Context, id account.ID, address stri
 // any other.
 func (r repository) setEmail(ctx context.Context, id account.ID, from string, to account.Email, verified bool, at time.Time) (User, error) {
 	u, err := scanUser(r.q.ExecRow(ctx, `
-		UPDATE users SET email = ?, email_canonical = ?, email_verified = ?, updated_at = ?, version = version + 1
+		UPDATE users SET email = ?, email_canonical = ?, email_folded = ?, email_verified = ?, updated_at = ?, version = version + 1
 		WHERE id = ? AND email = ? AND is_active = ?
-		RETURNING `+userColumns, to.String(), to.Canonical(), verified, at, id, from, true))
+		RETURNING `+userColumns, to.String(), to.Canonical(), account.Fold(to.String()), verified, at, id, from, true))
 	return u, orTaken(err)
 }
 
@@ -121,10 +131,10 @@ func (r repository) lock(ctx context.Context, id account.ID) (User, error) {
 // update writes what administrators and owners may change of a locked row.
 func (r repository) update(ctx context.Context, u User, canonical string) error {
 	_, err := r.q.Exec(ctx, `
-		UPDATE users SET email = ?, email_canonical = ?, email_verified = ?, full_name = ?, role = ?, is_active = ?, locale = ?, timezone = ?,
+		UPDATE users SET email = ?, email_canonical = ?, email_folded = ?, email_verified = ?, full_name = ?, full_name_folded = ?, role = ?, is_active = ?, locale = ?, timezone = ?,
 			updated_at = ?, version = ?
 		WHERE id = ?`,
-		u.Email, canonical, u.EmailVerified, u.FullName, u.Role, u.IsActive, u.Locale, u.Timezone, u.UpdatedAt, u.Version, u.ID)
+		u.Email, canonical, account.Fold(u.Email), u.EmailVerified, u.FullName, account.Fold(u.FullName), u.Role, u.IsActive, u.Locale, u.Timezone, u.UpdatedAt, u.Version, u.ID)
 	return orTaken(err)
 }
 
@@ -181,4 +191,112 @@ func (r repository) lockAvatar(ctx context.Context, id account.ID, at time.Time)
 // setAvatar follows lockAvatar.
 func (r repository) setAvatar(ctx context.Context, id account.ID, name *string) (User, error) {
 	return scanUser(r.q.ExecRow(ctx, `UPDATE users SET avatar = ? WHERE id = ? RETURNING `+userColumns, name, id))
+}
+
+// list reads up to n rows of a range, those that meet the conditions.
+func (r repository) list(ctx context.Context, k page.Keyset, s page.Segment, also conditions, n int) ([]listed, error) {
+	columns, folded := userColumns, k.Name() == sortEmail || k.Name() == sortName
+	if folded {
+		columns += `, ` + k.Column()
+	}
+	rows, err := r.q.Query(ctx, `SELECT `+columns+` FROM users WHERE `+s.Where+also.where+` ORDER BY `+s.OrderBy+` LIMIT ?`,
+		slices.Concat(s.Args, also.args, []any{n})...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := make([]listed, 0, n)
+	for rows.Next() {
+		all = append(all, listed{column: k.Name()})
+		l := &all[len(all)-1]
+		into := l.columns()
+		if folded {
+			into = append(into, &l.folded)
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+	}
+	return all, rows.Err()
+}
+
+// nth gives the position of the nth row of a range, or nil where there are fewer. It reads an index alone.
+func (r repository) nth(ctx context.Context, k page.Keyset, s page.Segment, n int) (*page.Position, error) {
+	var id account.ID
+	var folded string
+	err := r.q.QueryRow(ctx, `SELECT `+k.Column()+`, id FROM users WHERE `+s.Where+` ORDER BY `+s.OrderBy+` LIMIT 1 OFFSET ?`, append(s.Args, n-1)...).
+		Scan(&folded, &id)
+	if errors.Is(err, database.ErrNoRows) {
+		return nil, nil
+	}
+	return &page.Position{Value: folded, ID: id}, err
+}
+
+// conditions stand behind a range.
+type conditions struct {
+	where string
+	args  []any
+}
+
+func (c conditions) and(where string, args ...any) conditions {
+	return conditions{c.where + ` AND ` + where, slices.Concat(c.args, args)}
+}
+
+func (c conditions) isEmpty() bool { return c.where == "" }
+
+// How a filter is written: within the range of an index that holds it as well, or beside a range that is to be read whatever
+// the planner thinks of the filter's index: what is no plain comparison finds no index.
+const (
+	within = `%s`
+	beside = `(%s) IS NOT FALSE`
+)
+
+// filters leaves out what bounds the range.
+func (q ListQuery) filters(how string) (c conditions) {
+	if q.Role != "" {
+		c = c.and(fmt.Sprintf(how, `role = ?`), q.Role)
+	}
+	if q.Active != nil {
+		c = c.and(fmt.Sprintf(how, `is_active = ?`), *q.Active)
+	}
+	if how == within { // where time is the range
+		return c
+	}
+	if q.CreatedAfter != nil {
+		c = c.and(fmt.Sprintf(how, `created_at > ?`), *q.CreatedAfter)
+	}
+	if q.CreatedBefore != nil {
+		c = c.and(fmt.Sprintf(how, `created_at < ?`), *q.CreatedBefore)
+	}
+	return c
+}
+
+// butNotByEmail leaves out those whom the address finds as well.
+func (c conditions) butNotByEmail(b page.Bounds) conditions {
+	return c.and(`NOT (email_folded >= ? AND email_folded < ?)`, b.From, b.Before)
+}
+
+// unfolded gives rows without what lists sort and search by.
+func (r repository) unfolded(ctx context.Context, n int) ([]User, error) {
+	rows, err := r.q.Query(ctx, `SELECT `+userColumns+` FROM users WHERE email_folded = ? ORDER BY id LIMIT ?`, "", n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []User
+	for rows.Next() {
+		var u User
+		if err := rows.Scan(u.columns()...); err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, rows.Err()
+}
+
+// setFolded leaves a row alone whose address or name has changed since.
+func (r repository) setFolded(ctx context.Context, u User) error {
+	_, err := r.q.Exec(ctx, `UPDATE users SET email_folded = ?, full_name_folded = ? WHERE id = ? AND email_folded = ? AND email = ? AND full_name = ?`,
+		account.Fold(u.Email), account.Fold(u.FullName), u.ID, "", u.Email, u.FullName)
+	return err
 }

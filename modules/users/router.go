@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
+	"github.com/gatehouse/gatehouse/core/page"
 	"github.com/gatehouse/gatehouse/core/picture"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 )
@@ -24,6 +25,7 @@ func (s *Service) routes(r *httpapi.Router) {
 	s.eraseRoutes(r)
 	s.sessionRoutes(r)
 	s.avatarRoutes(r)
+	s.listRoutes(r)
 }
 
 // changeRoutes mounts what reads one account and changes it.
@@ -81,6 +83,7 @@ func (s *Service) sessionRoutes(r *httpapi.Router) {
 		Summary:     "End one of a user's sessions",
 		Description: "Ends a live session of the user, whose owner is shown `administrator` as the reason.",
 	}, s.endSession)
+	s.listRoutes(r)
 }
 
 func (s *Service) getMe(ctx context.Context, _ struct{}) (Response, error) {
@@ -159,4 +162,20 @@ func (s *Service) setMyAvatar(ctx context.Context, in avatarUpload) (Response, e
 
 func (s *Service) removeMyAvatar(ctx context.Context, _ struct{}) (httpapi.NoContent, error) {
 	return httpapi.NoContent{}, s.RemoveAvatar(ctx, httpapi.Principal(ctx).Account)
+}
+
+// listRoutes mounts the list of all users.
+func (s *Service) listRoutes(r *httpapi.Router) {
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodGet, Path: "/users", ID: "listUsers", Tag: tag, Access: authz.Can(mayRead),
+		Summary: "List users",
+		Description: "Gives one page, and the cursor of the next one. Walking the cursors meets everyone who existed throughout exactly once, " +
+			"except those whose sort value changes meanwhile. The filters go with the `created_at` sorts and with `q`.\n\n" +
+			"A page of a search may hold less than its limit, or nobody, and still have a `next_cursor`: it looks at no more than 10,000 matches for those that the filters let pass.",
+	}, s.listUsers, s.checkList)
+}
+
+func (s *Service) listUsers(ctx context.Context, in listInput) (page.Page[Response], error) {
+	p, err := s.walkOn(ctx, in.walk)
+	return page.Map(p, toResponse), err
 }

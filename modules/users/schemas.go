@@ -4,12 +4,41 @@ import (
 	"encoding/hex"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 )
+
+type listInput struct {
+	Limit         int                            `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"users on a page; it may change between pages"`
+	Cursor        string                         `query:"cursor" minLength:"1" doc:"next_cursor of the page before, with the same sort and filters"`
+	Sort          string                         `query:"sort" enum:"created_at,-created_at,email,-email,full_name,-full_name,last_login_at,-last_login_at" doc:"what to sort by, descending with -, letter case aside; -created_at unless given. Whoever never signed in did so before everyone else. Not with q"`
+	Role          account.Role                   `query:"role" enum:"user,admin" doc:"only those of the role"`
+	Active        httpapi.Optional[bool]         `query:"is_active" doc:"only those who may sign in, or who may not"`
+	CreatedAfter  httpapi.Optional[httpapi.Time] `query:"created_after" doc:"only those who came after this moment"`
+	CreatedBefore httpapi.Optional[httpapi.Time] `query:"created_before" doc:"only those who came before this moment"`
+	Search        string                         `query:"q" minLength:"1" maxLength:"254" doc:"only those whose address, and then those whose name, begins with this text, letter case aside"`
+
+	walk walk
+}
+
+func (in *listInput) query() ListQuery {
+	return ListQuery{
+		Limit: in.Limit, Cursor: in.Cursor, Sort: in.Sort, Search: in.Search, Role: in.Role, Active: in.Active.Pointer(),
+		CreatedAfter: (*time.Time)(in.CreatedAfter.Pointer()), CreatedBefore: (*time.Time)(in.CreatedBefore.Pointer()),
+	}
+}
+
+func (s *Service) checkList(in *listInput, report func(errs.Field)) {
+	w, faults := s.startWalk(in.query())
+	for _, f := range faults {
+		report(f)
+	}
+	in.walk = w
+}
 
 // Response is a user as the API shows it.
 type Response struct {
