@@ -95,12 +95,13 @@ func (d *data) addTx(ctx context.Context, tx *database.Tx, n int, hash string, t
 		if user < mostTokens {
 			d.refresh = append(d.refresh, refresh)
 		}
-		users = append(users, id, emailOf(user), emailOf(user), true, hash, "Ada Lovelace", account.RoleUser, true, int64(1), now, now)
+		email, name := emailOf(user), "Ada Lovelace"
+		users = append(users, id, email, email, account.Fold(email), true, hash, name, account.Fold(name), account.RoleUser, true, int64(1), now, now)
 		sessions = append(sessions, session, id, int64(refresh.Generation), refresh.Digest(), now, now, now.Add(24*time.Hour), now.Add(30*24*time.Hour), "bench", "127.0.0.1")
 	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO users (id, email, email_canonical, email_verified, password_hash, full_name, role, is_active, version, created_at, updated_at)
-		VALUES `+rows(n, 11), users...)
+		INSERT INTO users (id, email, email_canonical, email_folded, email_verified, password_hash, full_name, full_name_folded, role, is_active, version, created_at, updated_at)
+		VALUES `+rows(n, 13), users...)
 	if err != nil {
 		return err
 	}

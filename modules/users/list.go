@@ -166,7 +166,7 @@ func (s *Service) walkOn(ctx context.Context, w walk) (page.Page[User], error) {
 		keyset = keyset.Between(page.Bounds{After: bound(w.query.CreatedAfter), Before: bound(w.query.CreatedBefore)})
 	}
 	rows, err := page.Collect(keyset.Segments(w.after), w.query.Limit+1, func(segment page.Segment, n int) ([]listed, error) {
-		return repository{s.deps.DB}.list(ctx, keyset, segment, w.query.filters(within), n)
+		return repository{s.deps.DB}.list(ctx, keyset, segment, w.query.filters(), n)
 	})
 	if err != nil {
 		return page.Page[User]{}, err

@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -244,29 +243,39 @@ func (c conditions) and(where string, args ...any) conditions {
 
 func (c conditions) isEmpty() bool { return c.where == "" }
 
-// How a filter is written: within the range of an index that holds it as well, or beside a range that is to be read whatever
-// the planner thinks of the filter's index: what is no plain comparison finds no index.
-const (
-	within = `%s`
-	beside = `(%s) IS NOT FALSE`
-)
+// filters are of a list by time. They stand as the partial indexes have them, which no value that is bound would find.
+func (q ListQuery) filters() (c conditions) {
+	switch q.Role {
+	case "":
+	case account.RoleUser:
+		c = c.and(`role = 'user'`)
+	case account.RoleAdmin:
+		c = c.and(`role = 'admin'`)
+	default:
+		c = c.and(`role = ?`, q.Role)
+	}
+	if q.Active != nil && *q.Active {
+		c = c.and(`is_active`)
+	} else if q.Active != nil {
+		c = c.and(`NOT is_active`)
+	}
+	return c
+}
 
-// filters leaves out what bounds the range.
-func (q ListQuery) filters(how string) (c conditions) {
+// searchFilters are of a range that is to be read whatever the planner thinks of their own indexes: what is no plain
+// comparison finds none.
+func (q ListQuery) searchFilters() (c conditions) {
 	if q.Role != "" {
-		c = c.and(fmt.Sprintf(how, `role = ?`), q.Role)
+		c = c.and(`(role = ?) IS NOT FALSE`, q.Role)
 	}
 	if q.Active != nil {
-		c = c.and(fmt.Sprintf(how, `is_active = ?`), *q.Active)
-	}
-	if how == within { // where time is the range
-		return c
+		c = c.and(`(is_active = ?) IS NOT FALSE`, *q.Active)
 	}
 	if q.CreatedAfter != nil {
-		c = c.and(fmt.Sprintf(how, `created_at > ?`), *q.CreatedAfter)
+		c = c.and(`(created_at > ?) IS NOT FALSE`, *q.CreatedAfter)
 	}
 	if q.CreatedBefore != nil {
-		c = c.and(fmt.Sprintf(how, `created_at < ?`), *q.CreatedBefore)
+		c = c.and(`(created_at < ?) IS NOT FALSE`, *q.CreatedBefore)
 	}
 	return c
 }

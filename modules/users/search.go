@@ -48,7 +48,7 @@ func (s *Service) search(ctx context.Context, w walk) (page.Page[User], error) {
 func (s *Service) match(ctx context.Context, w walk, n int) (rows []listed, end *page.Position, err error) {
 	repo, prefix := repository{s.deps.DB}, account.Fold(w.query.Search)
 	bounds := page.Bounds{From: prefix, Before: prefix + behindPrefix}
-	also := w.query.filters(beside)
+	also := w.query.searchFilters()
 	if w.keyset.Name() == sortName {
 		also = also.butNotByEmail(bounds)
 	}

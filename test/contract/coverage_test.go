@@ -138,6 +138,10 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			{"remove avatar", api.As(u), "DELETE", "/users/me/avatar", nil, 204},
 			{"remove avatar, invalid", api.As(u), "DELETE", "/users/me/avatar?x=1", nil, 400},
 			{"remove avatar, anonymous", api, "DELETE", "/users/me/avatar", nil, 401},
+			{"users", admin, "GET", "/users", nil, 200},
+			{"users, invalid", admin, "GET", "/users?limit=0", nil, 400},
+			{"users, anonymous", api, "GET", "/users", nil, 401},
+			{"users, not allowed", api.As(u), "GET", "/users", nil, 403},
 			{"keys", api, "GET", "/.well-known/jwks.json", nil, 200},
 			{"keys, unknown parameter", api, "GET", "/.well-known/jwks.json?kid=1", nil, 400},
 		} {
@@ -179,6 +183,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			admin.Patch("/users/"+u.ID.String(), `{"role":"user"}`),
 			setAvatar(t, api.As(u)),
 			api.As(u).Delete("/users/me/avatar", nil),
+			admin.Get("/users"),
 			api.As(u).Get("/users/me/sessions"),
 			api.As(u).Get("/users/me/export"),
 			admin.Get(goneAt + "/sessions"),
