@@ -1,6 +1,8 @@
 package account
 
 import (
+	"strings"
+
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
@@ -9,5 +11,6 @@ import (
 // case folding, so that "STRASSE" and "Straße" are one), composed (NFC). It is no longer what anyone wrote, and decides
 // nothing: whose an address is, Email.Canonical says.
 func Fold(s string) string {
-	return norm.NFC.String(cases.Fold().String(norm.NFD.String(s)))
+	folded := cases.Fold().String(norm.NFD.String(s))
+	return norm.NFC.String(strings.ToLower(folded)) // x/text folds small Cherokee letters up, and capital ones down
 }

@@ -3,6 +3,7 @@ package account_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/unicode/norm"
@@ -39,10 +40,19 @@ func TestFoldIsStableAndSeesNoSpelling(t *testing.T) {
 	})
 }
 
+func TestFoldMakesOneOfEveryCase(t *testing.T) {
+	t.Parallel()
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if other := unicode.SimpleFold(r); r != other {
+			require.Equal(t, account.Fold(string(r)), account.Fold(string(other)), "%U %U", r, other)
+		}
+	}
+}
+
 // The most that a name can grow to, so that a cursor holds it.
 func TestFoldGrowsAtMostThreefold(t *testing.T) {
 	t.Parallel()
-	for r := rune(0); r <= 0x10FFFF; r++ {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
 		s := string(r)
 		require.LessOrEqual(t, len(account.Fold(s)), 3*len(s), "%U", r)
 	}
