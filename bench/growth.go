@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // grown is the work at one size of the table.
@@ -37,6 +38,11 @@ func benchGrowth(ctx context.Context, s *stage) error {
 				return err
 			}
 			all = append(all, grown{st.name, size, "me, never remembered", me}, grown{st.name, size, "login", logins})
+			lists, err := s.listAtSize(ctx, st, size)
+			if err != nil {
+				return err
+			}
+			all = append(all, lists...)
 		}
 	}
 	table := [][]string{{"store", "users", "row", "rate/s", "CPU µs", "PG µs", "hash µs"}}
@@ -67,6 +73,26 @@ func (s *stage) meAtSize(ctx context.Context, st *store) (out sample, err error)
 	n := askersRate * s.duration.Seconds()
 	out = sample{Rate: l.Rate, CPU: (cpuTime(srv.pid()) - before).Seconds() * 1e6 / n, Postgres: (st.postgresCPU() - pg).Seconds() * 1e6 / n}
 	return out, err
+}
+
+// listAtSize asks for the first page of 50, and for the last one there is, the 10,000th at most.
+func (s *stage) listAtSize(ctx context.Context, st *store, size int) (all []grown, err error) {
+	srv, err := s.serve(ctx, st, map[string]string{"ratelimit.enabled": "false"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, srv.stop()) }()
+	for _, pages := range []int{0, len(st.data.cursors) - 1} {
+		out, err := s.measure(ctx, row{connections: 16}, srv, st, listAt(pages)(st.data, nil))
+		if err == nil && out.Errors+out.Refused > 0 {
+			err = errVoid
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, grown{st.name, size, fmt.Sprintf("list, page %d", pages+1), out})
+	}
+	return all, nil
 }
 
 func (s *stage) loginAtSize(ctx context.Context, st *store) (out sample, err error) {

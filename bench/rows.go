@@ -32,6 +32,8 @@ var allRows = []row{
 	{name: "login-limits", what: "the same with limits switched on", connections: 16, hashes: true, limits: true, next: logIn},
 	{name: "refresh", what: "POST /auth/refresh, 16 at once, each carrying its own token forward", connections: 16, spread: true, next: refreshOfConnection},
 	{name: "refresh-all", what: "the same, all sessions in turn", connections: 16, next: refreshOfAll},
+	{name: "list", what: "GET /users?limit=50, 16 at once", connections: 16, offered: 500, next: listAt(0)},
+	{name: "list-deep", what: "the same, 200 pages in", connections: 16, offered: 500, next: listAt(199)},
 	{name: "register", what: "POST /auth/register, 16 at once", connections: 16, hashes: true, growing: true, next: register},
 }
 
@@ -68,6 +70,17 @@ func refreshOfAll(d *data, fresh func() int) func(int, int) call {
 
 func refreshOf(d *data, session int) call {
 	return call{method: "POST", path: "/auth/refresh", body: fmt.Sprintf(`{"refresh_token":%q}`, d.useRefresh(session))}
+}
+
+// listAt asks for a page of the list again and again, that many pages in.
+func listAt(pages int) func(*data, func() int) func(int, int) call {
+	return func(d *data, _ func() int) func(int, int) call {
+		page := call{method: "GET", path: "/users?limit=50", token: d.admin}
+		if last := len(d.cursors) - 1; pages > 0 && last > 0 { // the bare handler takes any
+			page.path += "&cursor=" + d.cursors[min(pages, last)]
+		}
+		return func(int, int) call { return page }
+	}
 }
 
 func register(_ *data, fresh func() int) func(int, int) call {

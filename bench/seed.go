@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +34,9 @@ type data struct {
 	tokens []string
 	owners []int // the users of the tokens
 
+	admin   string   // the token of the first user, who is an administrator
+	cursors []string // of the pages of /users?limit=50, as far as deepest; the first has none
+
 	refreshing sync.Mutex
 	successor  func(token.Refresh) token.Refresh
 	refresh    []token.Refresh // what the sessions of the first users are refreshed with next
@@ -45,6 +51,7 @@ var common = map[string]string{"token.ttl": "24h", "log.format": "json", "redis.
 func (st *store) fill(ctx context.Context, users int) error {
 	progress("%s: making %d users", st.name, users)
 	settings := maps.Clone(common)
+	settings["ratelimit.enabled"] = "false"
 	maps.Copy(settings, st.settings)
 	a, err := app.New(app.Standard, app.Options{Logs: io.Discard})
 	if err != nil {
@@ -80,7 +87,14 @@ func (st *store) fill(ctx context.Context, users int) error {
 		}
 	}
 	st.data.successor = a.Stores.RefreshTokens.Successor
-	return st.data.issue(a.Stores.Tokens)
+	if err := st.data.issue(a.Stores.Tokens); err != nil {
+		return err
+	}
+	handler, err := a.Handler()
+	if err != nil {
+		return err
+	}
+	return st.data.walk(handler)
 }
 
 // addTx adds n users. A batch that is tried again begins where the first try did.
@@ -96,7 +110,7 @@ func (d *data) addTx(ctx context.Context, tx *database.Tx, n int, hash string, t
 			d.refresh = append(d.refresh, refresh)
 		}
 		email, name := emailOf(user), "Ada Lovelace"
-		users = append(users, id, email, email, account.Fold(email), true, hash, name, account.Fold(name), account.RoleUser, true, int64(1), now, now)
+		users = append(users, id, email, email, account.Fold(email), true, hash, name, account.Fold(name), roleOf(user), true, int64(1), now, now)
 		sessions = append(sessions, session, id, int64(refresh.Generation), refresh.Digest(), now, now, now.Add(24*time.Hour), now.Add(30*24*time.Hour), "bench", "127.0.0.1")
 	}
 	_, err := tx.Exec(ctx, `
@@ -109,6 +123,40 @@ func (d *data) addTx(ctx context.Context, tx *database.Tx, n int, hash string, t
 		INSERT INTO sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)
 		VALUES `+rows(n, 10), sessions...)
 	return err
+}
+
+// roleOf makes the first user an administrator.
+func roleOf(user int) account.Role {
+	if user == 0 {
+		return account.RoleAdmin
+	}
+	return account.RoleUser
+}
+
+// deepest is as far as cursors are collected.
+const deepest = 10_000
+
+// walk follows the list of users as a client does, without the network.
+func (d *data) walk(handler http.Handler) error {
+	d.admin, d.cursors = d.tokens[0], []string{""}
+	for next := "/users?limit=50"; len(d.cursors) < deepest; {
+		r := httptest.NewRequest(http.MethodGet, next, nil)
+		r.Header.Set("Authorization", "Bearer "+d.admin)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		var page struct {
+			NextCursor string `json:"next_cursor"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || w.Code != http.StatusOK {
+			return fmt.Errorf("list users: %d, %w", w.Code, err)
+		}
+		if page.NextCursor == "" {
+			break
+		}
+		d.cursors = append(d.cursors, page.NextCursor)
+		next = "/users?limit=50&cursor=" + page.NextCursor
+	}
+	return nil
 }
 
 // useRefresh gives the token to refresh a session with, and has the one that the server will answer with follow it: it is
