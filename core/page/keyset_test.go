@@ -216,3 +216,35 @@ func TestSegmentsAreServedByTheIndexWithoutASort(t *testing.T) {
 		}
 	}
 }
+
+func TestARangeHasOneConditionAtEachEnd(t *testing.T) {
+	t.Parallel()
+	at, end := &page.Position{Value: 5, ID: 2}, &page.Position{Value: 7, ID: 3}
+	for _, c := range []struct {
+		sort   string
+		bounds page.Bounds
+		after  *page.Position
+		where  string
+		args   []any
+	}{
+		{"size", page.Bounds{From: 1, Before: 9}, nil, "size >= ? AND size < ?", []any{1, 9}},
+		{"size", page.Bounds{After: 1}, nil, "size > ?", []any{1}},
+		{"-size", page.Bounds{Before: 9}, nil, "size < ?", []any{9}},
+		{"size", page.Bounds{From: 1, Before: 9}, at, "(size, r.id) > (?, ?) AND size < ?", []any{5, 2, 9}},
+		{"-size", page.Bounds{After: 1, Before: 9}, at, "size > ? AND (size, r.id) < (?, ?)", []any{1, 5, 2}},
+		{"size", page.Bounds{From: 1, Before: 9, Through: end}, nil, "size >= ? AND (size, r.id) <= (?, ?)", []any{1, 7, 3}},
+		{"size", page.Bounds{From: 1, Before: 9, Through: end}, at, "(size, r.id) > (?, ?) AND (size, r.id) <= (?, ?)", []any{5, 2, 7, 3}},
+		{"-size", page.Bounds{From: 1, Before: 9, Through: at}, end, "(size, r.id) >= (?, ?) AND (size, r.id) < (?, ?)", []any{5, 2, 7, 3}},
+	} {
+		k, err := sorts.Parse(c.sort)
+		require.NoError(t, err)
+		segments := k.Between(c.bounds).Segments(c.after)
+		require.Len(t, segments, 1)
+		require.Equal(t, c.where, segments[0].Where)
+		require.Equal(t, c.args, segments[0].Args)
+	}
+	seen, err := sorts.Parse("seen")
+	require.NoError(t, err)
+	require.Equal(t, "r.seen_at", seen.Column())
+	require.Panics(t, func() { seen.Between(page.Bounds{From: 1}) })
+}

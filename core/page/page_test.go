@@ -59,3 +59,12 @@ func TestErrorsNameTheirParameter(t *testing.T) {
 	}
 	require.Equal(t, errs.InvalidFormat, page.ErrCursor.Fields()[0].Code)
 }
+
+func TestMapKeepsTheCursor(t *testing.T) {
+	t.Parallel()
+	next := "next"
+	p := page.Map(page.New([]int{1, 2}, &next), func(n int) string { return string(rune('0' + n)) })
+	require.Equal(t, []string{"1", "2"}, p.Items)
+	require.Equal(t, "next", p.Next())
+	require.Empty(t, page.Map(page.New[int](nil, nil), func(n int) int { return n }).Next())
+}
