@@ -145,10 +145,11 @@ func (s *Service) open(w *walk) bool {
 	default:
 		w.after.Value = text
 	}
-	if w.query.Search != "" {
-		w.keyset = searchIn(column)
+	if w.query.Search == "" {
+		return column == w.keyset.Name()
 	}
-	return true
+	w.keyset = searchIn(column)
+	return column == sortEmail || column == sortName
 }
 
 // cursor is of the page behind a position.

@@ -78,6 +78,7 @@ func TestSecretsNeverShow(t *testing.T) {
 		keep(admin.Patch("/users/"+u.ID.String(), `{"password_hash":"`+marker+`"}`))
 		keep(api.As(u).Get("/users/me/sessions").Status(http.StatusOK))
 		keep(api.As(u).Get("/users/me/export").Status(http.StatusOK))
+		keep(admin.Get("/users").Status(http.StatusOK))
 		used := u
 		api.LogIn(&used)
 		var next struct {
