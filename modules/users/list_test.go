@@ -30,7 +30,7 @@ type person struct {
 }
 
 // add puts people into the table, as the module itself writes them.
-func add(t *testing.T, db *database.DB, people []person) {
+func add(t testing.TB, db *database.DB, people []person) {
 	t.Helper()
 	for batch := range slices.Chunk(people, 500) {
 		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
