@@ -21,9 +21,9 @@ func BenchmarkList(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			api := testkit.Serve(b, open(b), testkit.WithSetting("log.level", "error"))
 			admin := api.Admin()
-			people := make([]person, 1000)
+			people := make([]row, 1000)
 			for i := range people {
-				people[i] = person{email: fmt.Sprintf("user-%07d@example.com", i), name: "Ada Lovelace", role: account.RoleUser, created: time.Now()}
+				people[i] = row{email: fmt.Sprintf("user-%07d@example.com", i), name: "Ada Lovelace", role: account.RoleUser, created: time.Now()}
 			}
 			add(b, api.App.Stores.DB, people)
 			as := api.As(admin)

@@ -19,8 +19,8 @@ import (
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
-// person is a row that a test puts past the API.
-type person struct {
+// row is a row that a test puts past the API.
+type row struct {
 	email, name string
 	role        account.Role
 	inactive    bool
@@ -30,7 +30,7 @@ type person struct {
 }
 
 // add puts people into the table, as the module itself writes them.
-func add(t testing.TB, db *database.DB, people []person) {
+func add(t testing.TB, db *database.DB, people []row) {
 	t.Helper()
 	for batch := range slices.Chunk(people, 500) {
 		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
@@ -96,8 +96,8 @@ var (
 )
 
 // few are the people of most tests; the administrator who asks is a sixth, made today.
-func few() []person {
-	return []person{
+func few() []row {
+	return []row{
 		{email: "bob@example.com", name: "Bob Stone", role: account.RoleUser, created: day, login: &seen},
 		{email: "Ada@example.com", name: "ada lovelace", role: account.RoleAdmin, created: day.AddDate(0, 0, 1)},
 		{email: "carol@example.com", name: "Étienne", role: account.RoleUser, inactive: true, created: day.AddDate(0, 0, 2)},
@@ -230,7 +230,7 @@ func TestSearchTakesWildcardsLiterally(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		as, _ := listing(t, db)
 		api := testkit.Serve(t, db)
-		add(t, api.App.Stores.DB, []person{
+		add(t, api.App.Stores.DB, []row{
 			{email: "a%b@example.com", name: "Percent", role: account.RoleUser, created: day},
 			{email: "a_b@example.com", name: "Underscore", role: account.RoleUser, created: day},
 			{email: "axb@example.com", name: "100% sure", role: account.RoleUser, created: day},
@@ -316,12 +316,12 @@ func TestAPageOfASearchIsBounded(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		as, admin := listing(t, db)
 		api := testkit.Serve(t, db)
-		people := make([]person, 12_000)
+		people := make([]row, 12_000)
 		for i := range people {
-			people[i] = person{email: fmt.Sprintf("same-%05d@example.com", i), name: fmt.Sprintf("Same %05d", i), role: account.RoleUser, created: day}
+			people[i] = row{email: fmt.Sprintf("same-%05d@example.com", i), name: fmt.Sprintf("Same %05d", i), role: account.RoleUser, created: day}
 		}
 		people[11_000].role, people[11_500].created = account.RoleAdmin, day.AddDate(0, 1, 0)
-		people = append(people, person{email: "other@example.com", name: "Same 99999", role: account.RoleUser, created: day})
+		people = append(people, row{email: "other@example.com", name: "Same 99999", role: account.RoleUser, created: day})
 		add(t, api.App.Stores.DB, people)
 		var first answer
 		as.Get("/users?q=same&role=admin").Status(http.StatusOK).JSON(&first)
@@ -345,9 +345,9 @@ func TestAWalkMeetsEveryoneWhoStayedOnce(t *testing.T) {
 		as := api.As(api.Admin())
 		db2 := api.App.Stores.DB
 		const many = 10_000
-		people := make([]person, many)
+		people := make([]row, many)
 		for i := range people {
-			people[i] = person{
+			people[i] = row{
 				email: fmt.Sprintf("walker-%05d@example.com", i*7919%many), name: fmt.Sprintf("Walker %03d", i%500), role: account.RoleUser,
 				created: day.Add(time.Duration(i/3) * time.Second), inactive: i%2 == 1,
 			}
@@ -368,10 +368,10 @@ func TestAWalkMeetsEveryoneWhoStayedOnce(t *testing.T) {
 				if page%4 != 0 {
 					return
 				}
-				var come []person
+				var come []row
 				for range 3 {
 					fresh++
-					come = append(come, person{email: fmt.Sprintf("walker-%05d-new-%d@example.com", fresh*31%many, fresh), name: "Walker 250", role: account.RoleUser, created: day.Add(time.Duration(fresh) * time.Second), inactive: fresh%2 == 1})
+					come = append(come, row{email: fmt.Sprintf("walker-%05d-new-%d@example.com", fresh*31%many, fresh), name: "Walker 250", role: account.RoleUser, created: day.Add(time.Duration(fresh) * time.Second), inactive: fresh%2 == 1})
 				}
 				add(t, db2, come)
 				_, err := db2.Exec(t.Context(), `DELETE FROM users WHERE email_folded = ? OR email_folded = ?`, fmt.Sprintf("walker-%05d@example.com", fresh*37%many), fmt.Sprintf("walker-%05d@example.com", fresh*101%many))
@@ -437,7 +437,7 @@ func TestNamesOfEveryKindHaveTheirPlaceInACursor(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		as, _ := listing(t, db)
 		api := testkit.Serve(t, db)
-		add(t, api.App.Stores.DB, []person{
+		add(t, api.App.Stores.DB, []row{
 			{email: "long-1@example.com", name: strings.Repeat("\U0001D160", account.MaxNameLength), role: account.RoleUser, created: day},
 			{email: "long-2@example.com", name: strings.Repeat("\U0001D160", account.MaxNameLength), role: account.RoleUser, created: day},
 		})
