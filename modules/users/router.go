@@ -25,7 +25,6 @@ func (s *Service) routes(r *httpapi.Router) {
 	s.eraseRoutes(r)
 	s.sessionRoutes(r)
 	s.avatarRoutes(r)
-	s.listRoutes(r)
 }
 
 // changeRoutes mounts what reads one account and changes it.
