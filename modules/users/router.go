@@ -25,6 +25,7 @@ func (s *Service) routes(r *httpapi.Router) {
 	s.eraseRoutes(r)
 	s.sessionRoutes(r)
 	s.avatarRoutes(r)
+	s.listRoutes(r)
 }
 
 // changeRoutes mounts what reads one account and changes it.
@@ -82,7 +83,6 @@ func (s *Service) sessionRoutes(r *httpapi.Router) {
 		Summary:     "End one of a user's sessions",
 		Description: "Ends a live session of the user, whose owner is shown `administrator` as the reason.",
 	}, s.endSession)
-	s.listRoutes(r)
 }
 
 func (s *Service) getMe(ctx context.Context, _ struct{}) (Response, error) {

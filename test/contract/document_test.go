@@ -170,7 +170,7 @@ func TestEveryPathIsAnOperationOrOnTheClosedList(t *testing.T) {
 	api := testkit.Serve(t, testkit.SQLite(t))
 	require.ElementsMatch(t, []string{
 		"GET /{$}", "GET /docs", "GET /docs/assets/{name}", "GET /errors/{type}", "GET /openapi.json", "GET /openapi.yaml", "GET /healthz",
-		"GET /reset-password", "POST /reset-password", "GET /verify-email", "POST /verify-email", "GET /avatars/{name}",
+		"GET /reset-password", "POST /reset-password", "GET /verify-email", "POST /verify-email", "GET /confirm-email", "POST /confirm-email", "GET /avatars/{name}",
 	}, api.App.Router.ClosedList())
 	for _, path := range []string{"/metrics", "/debug/pprof/", "/readyz", "/swagger", "/schemas/User.json", "/openapi-3.0.json", "/.env", "/favicon.ico"} {
 		api.Get(path).Problem(http.StatusNotFound, "NOT_FOUND")

@@ -313,7 +313,7 @@ func fill(t *testing.T, db *database.DB) {
 				id := account.NewID()
 				address := fmt.Sprintf("filler-%d@example.com", i)
 				name, at := fmt.Sprintf("Filler %d", i%1000), now.Add(-time.Duration(i)*time.Minute)
-				users = append(users, id, address, address, address, true, "hash", name, strings.ToLower(name), []string{"user", "admin"}[i%2], i%3 > 0, 1, at, at)
+				users = append(users, id, address, address, address, true, "hash", name, strings.ToLower(name), []string{"user", "admin"}[i%2], i%2 == 0 && i%3 > 0, 1, at, at) // no administrator who is active: the flows have the last one
 				sessions = append(sessions, account.NewSessionID(), id, 0, []byte{1}, now, now, now, now, "agent", "192.0.2.1")
 				digest := sha256.Sum256([]byte(address))
 				attempts = append(attempts, digest[:], 1, now, now.Add(time.Hour))
