@@ -52,6 +52,25 @@ func (s *Service) holdTx(ctx context.Context, tx *database.Tx, confirmed users.C
 	return err
 }
 
+// DeleteAccount deletes an account and all that is held about it, for good. It returns ErrInvalidCredentials for a wrong
+// current password, and users.ErrLastAdmin for the last active administrator.
+func (s *Service) DeleteAccount(ctx context.Context, p account.Principal, current secret.String) error {
+	cred, _, err := s.holder(ctx, p.Account)
+	if err != nil {
+		return err
+	}
+	if err := s.confirm(ctx, cred, current); err != nil {
+		return err
+	}
+	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		if err := s.holdTx(ctx, tx, cred, cred.PasswordHash); err != nil {
+			return err
+		}
+		_, err := s.deps.Accounts.DeleteTx(ctx, tx, cred.ID) // it is there: it is locked
+		return err
+	})
+}
+
 // PasswordChange is a new password, and the one that gives the right to set it.
 type PasswordChange struct{ Current, New secret.String }
 

@@ -231,3 +231,58 @@ func TestANewPasswordIsHeardOfOnOtherInstances(t *testing.T) {
 	t.Logf("P50 %s, the longest %s", all[len(all)/2], all[len(all)-1])
 	require.Less(t, all[len(all)-1], time.Second)
 }
+
+func leaving(password string) map[string]any { return map[string]any{"current_password": password} }
+
+func TestWhoKnowsThePasswordDeletesTheAccountForGood(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := testkit.Serve(t, db, public())
+		u := api.User()
+		other, forReset := elsewhere(api, u), forgot(t, api, u.Email)
+		wrongCurrent(t, api.As(u).Delete("/users/me", leaving("Wrong-Password-1")))
+		api.As(u).Delete("/users/me", `{}`).Invalid("#/current_password required")
+		api.As(u).Delete("/users/me", nil).Status(http.StatusBadRequest)
+		api.Delete("/users/me", leaving(u.Password)).Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
+		require.Empty(t, api.As(u).Delete("/users/me", leaving(u.Password)).Status(http.StatusNoContent).Body)
+
+		for _, gone := range []testkit.User{u, other} {
+			api.As(gone).Get("/users/me").Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
+			refuse(t, api, gone.RefreshToken)
+		}
+		api.Post("/auth/login", credentials(u.Email, u.Password)).Problem(http.StatusBadRequest, "INVALID_CREDENTIALS")
+		next := api.User(func(n *testkit.User) { n.Email, n.Password = u.Email, nextPassword }) // the address is free again
+		invalid(t, api.Post("/auth/reset-password", reset(forReset, "Another-Engine-1844")))
+		api.As(u).Get("/users/me").Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
+		api.LogIn(&next)
+	})
+}
+
+func TestTheLastAdministratorDoesNotLeave(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := testkit.Serve(t, db, patient()...)
+		first, second := api.Admin(), api.Admin()
+		var wg sync.WaitGroup
+		statuses := make([]int, 2)
+		for i, admin := range []testkit.User{first, second} {
+			wg.Go(func() { statuses[i] = api.As(admin).Delete("/users/me", leaving(admin.Password)).StatusCode })
+		}
+		wg.Wait()
+		require.ElementsMatch(t, []int{http.StatusNoContent, http.StatusConflict}, statuses)
+		stays := map[bool]testkit.User{true: first, false: second}[statuses[0] == http.StatusConflict]
+		require.Equal(t, "last_admin", api.As(stays).Delete("/users/me", leaving(stays.Password)).Problem(http.StatusConflict, "CONFLICT").Reason)
+		api.LogIn(&stays)
+	})
+}
+
+func TestThirtyDeletionsAtOnceAreOne(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := testkit.Serve(t, db, patient()...)
+		u := api.User()
+		statuses := atOnce(func() *testkit.Response { return api.As(u).Delete("/users/me", leaving(u.Password)) })
+		require.Equal(t, 1, statuses[http.StatusNoContent])
+		require.Equal(t, 29, statuses[http.StatusBadRequest]+statuses[http.StatusUnauthorized], statuses)
+	})
+}

@@ -38,6 +38,7 @@ type Accounts interface {
 	ReplacePasswordTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
 	SetPasswordTx(ctx context.Context, tx *database.Tx, id account.ID, address, hash string) (bool, error)
 	ChangeEmailTx(ctx context.Context, tx *database.Tx, id account.ID, from string, to account.Email, verified bool) (bool, error)
+	DeleteTx(ctx context.Context, tx *database.Tx, id account.ID) (bool, error)
 	VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error)
 }
 

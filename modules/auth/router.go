@@ -107,6 +107,12 @@ func (s *Service) ownRoutes(r *httpapi.Router) {
 		Summary:     "Ask for another e-mail address",
 		Description: "Mails a link to the new address, which becomes the account's when the link is used, once and within 24 hours (`auth.verify.ttl`); a new link voids the old, and so does a new password. The present address is told at once, and both when the address changes. Where the service is set to tell nothing about known addresses (`auth.registration.existing_email=opaque`), the answer is 202 for them, too, and nothing is mailed to them.",
 	}, s.changeEmail, checkEmailChange)
+	httpapi.Handle(r, httpapi.Op{
+		Method: http.MethodDelete, Path: "/users/me", ID: "deleteMe", Tag: usersTag, Access: authz.SignedIn,
+		AccountLimit: s.limits.currentPassword, Errors: []*errs.Error{errCurrentPassword, users.ErrLastAdmin},
+		Summary:     "Delete oneself",
+		Description: "Deletes the account and all that is held about it, for good, for someone who knows the current password. All sessions are refused at once, and the address is free. The last active administrator stays.",
+	}, s.deleteMe, checkDeletion)
 }
 
 // adminRoutes mounts the ways in that administrators open for others.
@@ -173,6 +179,10 @@ func (s *Service) confirmEmail(ctx context.Context, in httpapi.Body[tokenRequest
 
 func (s *Service) changeEmail(ctx context.Context, in httpapi.Body[changeEmailRequest]) (httpapi.NoContent, error) {
 	return httpapi.NoContent{}, s.ChangeAddress(ctx, httpapi.Principal(ctx), AddressChange{New: in.Body.newEmail, CurrentPassword: in.Body.CurrentPassword})
+}
+
+func (s *Service) deleteMe(ctx context.Context, in httpapi.Body[deleteRequest]) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.DeleteAccount(ctx, httpapi.Principal(ctx), in.Body.CurrentPassword)
 }
 
 func (s *Service) resendVerification(ctx context.Context, in httpapi.Body[emailRequest]) (httpapi.NoContent, error) {

@@ -108,6 +108,14 @@ func (s *Service) checkPasswordChange(in *httpapi.Body[changePasswordRequest], r
 	}
 }
 
+type deleteRequest struct {
+	CurrentPassword secret.String `json:"current_password" format:"password" writeOnly:"true" doc:"at most 4 KiB" example:"Difference-Engine-1842"`
+}
+
+func checkDeletion(in *httpapi.Body[deleteRequest], report func(errs.Field)) {
+	reportUnfit(in.Body.CurrentPassword, "#/current_password", report)
+}
+
 type inviteRequest struct {
 	Email    string       `json:"email" format:"idn-email" doc:"address that nobody has an account with yet" example:"ada@example.com"`
 	FullName string       `json:"full_name" doc:"1 to 100 characters" example:"Ada Lovelace"`

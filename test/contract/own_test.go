@@ -20,6 +20,10 @@ func newEmail(to, current string) map[string]string {
 	return map[string]string{"new_email": to, "current_password": current}
 }
 
+func leavingWith(current string) map[string]string {
+	return map[string]string{"current_password": current}
+}
+
 func invitation(email string) map[string]string {
 	return map[string]string{"email": email, "full_name": "Charles Babbage", "role": "user"}
 }
@@ -28,6 +32,7 @@ func invitation(email string) map[string]string {
 // its place.
 func ownAnswers(t *testing.T, api *testkit.API) {
 	t.Helper()
+	gone := api.User()
 	u, admin, disabled := api.User(), api.Admin(), api.User()
 	_, err := api.App.Stores.DB.Exec(t.Context(), `UPDATE users SET is_active = ? WHERE id = ?`, false, disabled.ID)
 	require.NoError(t, err)
@@ -66,6 +71,11 @@ func ownAnswers(t *testing.T, api *testkit.API) {
 		{"confirm, unknown", api, "POST", "/auth/confirm-email", mailedToken("x"), 400},
 		{"confirm, large", api, "POST", "/auth/confirm-email", strings.Repeat(" ", 5<<10), 413},
 		{"confirm, not JSON", api.WithHeader("Content-Type", "text/plain"), "POST", "/auth/confirm-email", "{}", 415},
+		{"delete, wrong", api.As(gone), "DELETE", "/users/me", leavingWith("x"), 400},
+		{"delete, large", api.As(gone), "DELETE", "/users/me", strings.Repeat(" ", 5<<10), 413},
+		{"delete, not JSON", api.As(gone).WithHeader("Content-Type", "text/plain"), "DELETE", "/users/me", "{}", 415},
+		{"delete", api.As(gone), "DELETE", "/users/me", leavingWith(gone.Password), 204},
+		{"delete, gone", api.As(gone), "DELETE", "/users/me", leavingWith(gone.Password), 401},
 		{"password", api.As(u), "PUT", "/users/me/password", newPassword(u.Password), 204},
 	} {
 		require.Equal(t, c.want, c.as.Do(c.method, c.path, c.body).StatusCode, c.name)
@@ -95,6 +105,7 @@ func ownLimits(t *testing.T, api *testkit.API, u testkit.User) {
 	for _, try := range []func() *testkit.Response{
 		func() *testkit.Response { return api.As(u).Put("/users/me/password", newPassword("x")) },
 		func() *testkit.Response { return api.As(u).Post("/users/me/email", newEmail("x@example.com", "x")) },
+		func() *testkit.Response { return api.As(u).Delete("/users/me", leavingWith("x")) },
 		func() *testkit.Response { return api.Post("/auth/confirm-email", "{}") },
 	} {
 		require.Eventually(t, func() bool { return try().StatusCode == http.StatusTooManyRequests }, time.Minute, time.Millisecond)

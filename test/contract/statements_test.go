@@ -189,6 +189,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 			api.Post("/auth/confirm-email", map[string]string{"token": lastToken(t, api, testkit.User{Email: "moved@example.com"}, "/confirm-email")}).Status(204)
 		}},
 		{"users.mail, of a change that was confirmed", api.WorkJobs},
+		{"deleteMe", func() { api.As(self).Delete("/users/me", leavingWith("Analytical-Engine-1843")).Status(204) }},
 	}
 }
 
