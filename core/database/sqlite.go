@@ -269,7 +269,11 @@ func (e *sqliteEngine) close() {
 			e.gate <- struct{}{}
 		}
 		e.statements.Range(func(_, s any) bool { _ = s.(*sql.Stmt).Close(); return true })
+		e.statements.Clear()
 		_ = e.read.Close()
 		_ = e.write.Close()
+		for range cap(e.gate) { // who comes now is told at once, and does not wait for a handle
+			<-e.gate
+		}
 	})
 }
