@@ -13,8 +13,8 @@ import (
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
-func invitation(email, role string) map[string]any {
-	return map[string]any{"email": email, "full_name": "Charles Babbage", "role": role}
+func invitation(email string) map[string]any {
+	return map[string]any{"email": email, "full_name": "Charles Babbage", "role": "user"}
 }
 
 // invite has an administrator invite someone, and gives the account and the token that was mailed.
@@ -23,7 +23,7 @@ func invite(t *testing.T, api *testkit.API, admin testkit.User, email string) (t
 	var got struct {
 		ID account.ID `json:"id"`
 	}
-	api.As(admin).Post("/users", invitation(email, "user")).Status(http.StatusCreated).JSON(&got)
+	api.As(admin).Post("/users", invitation(email)).Status(http.StatusCreated).JSON(&got)
 	api.WorkJobs()
 	return testkit.User{ID: got.ID, Email: email, Password: nextPassword}, newest(t, api, email, "/reset-password")
 }
@@ -67,7 +67,7 @@ func TestOnlyAnAdministratorInvitesAndStartsAReset(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		api := testkit.Serve(t, db)
 		u, other := api.User(), api.User()
-		for path, body := range map[string]any{"/users": invitation("new@example.com", "user"), "/users/" + other.ID.String() + "/password-reset": nil, "/users/" + u.ID.String() + "/password-reset": nil} {
+		for path, body := range map[string]any{"/users": invitation("new@example.com"), "/users/" + other.ID.String() + "/password-reset": nil, "/users/" + u.ID.String() + "/password-reset": nil} {
 			api.Post(path, body).Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
 			api.As(u).Post(path, body).Problem(http.StatusForbidden, "AUTHORIZATION_ERROR")
 		}
@@ -89,7 +89,7 @@ func TestAnInvitationIsValidatedWhole(t *testing.T) {
 		} {
 			api.As(admin).Post("/users", body).Invalid(faults...)
 		}
-		require.Equal(t, "email_already_exists", api.As(admin).Post("/users", invitation(strings.ToUpper(admin.Email), "user")).Problem(http.StatusConflict, "CONFLICT").Reason)
+		require.Equal(t, "email_already_exists", api.As(admin).Post("/users", invitation(strings.ToUpper(admin.Email))).Problem(http.StatusConflict, "CONFLICT").Reason)
 		api.WorkJobs()
 		require.Empty(t, api.Mail())
 	})
@@ -138,7 +138,7 @@ func TestThirtyInvitationsOfOneAddressAreOne(t *testing.T) {
 		api := testkit.Serve(t, db, append(patient(), public())...)
 		admin := api.Admin()
 		require.Equal(t, map[int]int{http.StatusCreated: 1, http.StatusConflict: 29}, atOnce(func() *testkit.Response {
-			return api.As(admin).Post("/users", invitation("babbage@example.com", "user"))
+			return api.As(admin).Post("/users", invitation("babbage@example.com"))
 		}))
 		api.WorkJobs()
 		require.Len(t, api.Mail(), 1)

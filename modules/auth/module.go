@@ -29,17 +29,22 @@ import (
 
 // Accounts is what the module asks of users.
 type Accounts interface {
+	Directory
 	CreateTx(ctx context.Context, tx *database.Tx, n users.NewUser) (users.User, error)
-	ByID(ctx context.Context, id account.ID) (users.User, error)
-	Credentials(ctx context.Context, email account.Email) (users.Credentials, error)
-	CredentialsByID(ctx context.Context, id account.ID) (users.Credentials, error)
 	RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
-	ByEmail(ctx context.Context, email account.Email) (users.User, error)
 	ReplacePasswordTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
 	SetPasswordTx(ctx context.Context, tx *database.Tx, id account.ID, address, hash string) (bool, error)
+	VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error)
 	ChangeEmailTx(ctx context.Context, tx *database.Tx, id account.ID, from string, to account.Email, verified bool) (bool, error)
 	DeleteTx(ctx context.Context, tx *database.Tx, id account.ID) (bool, error)
-	VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error)
+}
+
+// Directory finds accounts.
+type Directory interface {
+	ByID(ctx context.Context, id account.ID) (users.User, error)
+	ByEmail(ctx context.Context, email account.Email) (users.User, error)
+	Credentials(ctx context.Context, email account.Email) (users.Credentials, error)
+	CredentialsByID(ctx context.Context, id account.ID) (users.Credentials, error)
 }
 
 // Sessions is what the module asks of sessions.
