@@ -24,6 +24,7 @@ type exported struct {
 type exportedLink struct {
 	Purpose   string        `json:"purpose"`
 	Address   string        `json:"address"`
+	From      *string       `json:"previous_address,omitempty"` // of a change of the address
 	CreatedAt httpapi.Time  `json:"created_at"`
 	ExpiresAt httpapi.Time  `json:"expires_at"`
 	UsedAt    *httpapi.Time `json:"used_at"`
@@ -67,7 +68,7 @@ func (s *Service) export(ctx context.Context, id account.ID) (any, error) {
 	var out exported
 	for _, t := range links {
 		out.MailedLinks = append(out.MailedLinks, exportedLink{
-			Purpose: string(t.purpose), Address: t.address, CreatedAt: httpapi.Time(t.createdAt), ExpiresAt: httpapi.Time(t.expiresAt), UsedAt: (*httpapi.Time)(t.usedAt),
+			Purpose: string(t.purpose), Address: t.address, From: t.from, CreatedAt: httpapi.Time(t.createdAt), ExpiresAt: httpapi.Time(t.expiresAt), UsedAt: (*httpapi.Time)(t.usedAt),
 		})
 	}
 	for _, until := range known {

@@ -130,7 +130,7 @@ func (r repository) voidTokens(ctx context.Context, id account.ID, spared token.
 
 // tokens lists what was mailed last to an account for each purpose.
 func (r repository) tokens(ctx context.Context, id account.ID) ([]mailedToken, error) {
-	rows, err := r.q.Query(ctx, `SELECT purpose, address, created_at, expires_at, used_at FROM auth_mailed_tokens WHERE account_id = ? ORDER BY purpose`, id)
+	rows, err := r.q.Query(ctx, `SELECT purpose, address, previous_address, created_at, expires_at, used_at FROM auth_mailed_tokens WHERE account_id = ? ORDER BY purpose`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (r repository) tokens(ctx context.Context, id account.ID) ([]mailedToken, e
 	var all []mailedToken
 	for rows.Next() {
 		t := mailedToken{account: id}
-		if err := rows.Scan((*string)(&t.purpose), &t.address, &t.createdAt, &t.expiresAt, &t.usedAt); err != nil {
+		if err := rows.Scan((*string)(&t.purpose), &t.address, &t.from, &t.createdAt, &t.expiresAt, &t.usedAt); err != nil {
 			return nil, err
 		}
 		all = append(all, t)
