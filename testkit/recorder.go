@@ -16,13 +16,17 @@ type Recorder struct {
 	seen map[string]bool
 }
 
-// note finds the operation by the request's method and path.
+// note finds the operation by the request's method and path: of those that match, the one with the fewest wildcards, as the
+// router does.
 func (r *Recorder) note(a *app.App, req *http.Request, res *Response) {
+	id, fewest := "", 0
 	for _, op := range a.Router.Operations() {
-		if op.Method == req.Method && matches(op.Path, req.URL.Path) {
-			r.add(key(op.ID, res.StatusCode))
-			return
+		if wildcards := strings.Count(op.Path, "{"); op.Method == req.Method && matches(op.Path, req.URL.Path) && (id == "" || wildcards < fewest) {
+			id, fewest = op.ID, wildcards
 		}
+	}
+	if id != "" {
+		r.add(key(id, res.StatusCode))
 	}
 }
 
