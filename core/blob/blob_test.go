@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"io"
 	"io/fs"
 	"net/http"
@@ -179,6 +178,6 @@ func TestTheZeroStoreSaysSo(t *testing.T) {
 	require.Error(t, s.Put(t.Context(), "k", "image/png", nil))
 	_, _, err := s.Get(t.Context(), "k")
 	require.Error(t, err)
-	require.False(t, errors.Is(err, errs.ErrUnavailable))
+	require.NotErrorIs(t, err, errs.ErrUnavailable)
 	require.NoError(t, s.Close())
 }

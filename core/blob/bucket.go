@@ -97,7 +97,8 @@ func (b bucket) get(ctx context.Context, key string) (io.ReadCloser, int64, erro
 		}
 		return nil, 0, err
 	}
-	return r, r.Size(), nil
+	size := r.Size()
+	return r, size, nil
 }
 
 func (b bucket) remove(ctx context.Context, key string) error {

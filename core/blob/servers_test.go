@@ -30,7 +30,10 @@ type file struct {
 	content   []byte
 }
 
-func newBucket(t testing.TB) *bucket { return &bucket{t: t, files: map[string]file{}} }
+func newBucket(t testing.TB) *bucket {
+	t.Helper()
+	return &bucket{t: t, files: map[string]file{}}
+}
 
 // ServeHTTP implements http.Handler.
 func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {

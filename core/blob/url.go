@@ -82,7 +82,8 @@ func parseURL(raw secret.String, dataDir string) (place, error) {
 			return place{}, errURLKey
 		}
 	}
-	return p, p.query(u.RawQuery)
+	err = p.query(u.RawQuery)
+	return p, err
 }
 
 func (p *place) query(raw string) error {
@@ -123,7 +124,7 @@ func (p *place) query(raw string) error {
 }
 
 // plainText says whether the service is on another machine and not spoken to over TLS.
-func (p place) plainText() bool {
+func (p *place) plainText() bool {
 	u, err := url.Parse(p.endpoint)
 	if err != nil || u.Scheme != "http" || strings.EqualFold(u.Hostname(), "localhost") {
 		return false

@@ -14,6 +14,9 @@ import (
 	"github.com/gatehouse/gatehouse/core/errs"
 )
 
+// isRequired is what errs.Required says of a place.
+const isRequired = "is required"
+
 // binder fills an input's path, query and header fields, compiled once from the type's tags.
 type binder struct {
 	params []param
@@ -78,7 +81,7 @@ func (b *binder) bind(r *http.Request, v reflect.Value) []errs.Field {
 		if ok {
 			f = p.take(v, text)
 		} else if p.need {
-			f = fault{errs.Required, "is required"}
+			f = fault{errs.Required, isRequired}
 		}
 		if f.code != "" {
 			faults = append(faults, p.field(f))

@@ -238,7 +238,7 @@ func (o *operation) exampleOf(e *errs.Error) Problem {
 		p.Detail, p.Errors = "1 field is invalid", []errs.Field{{Parameter: "page", Code: errs.UnknownField, Message: "is not a parameter of this operation"}}
 		switch {
 		case o.upload != nil:
-			p.Errors = []errs.Field{{Pointer: "#/" + o.upload.Field, Code: errs.Required, Message: "is required"}}
+			p.Errors = []errs.Field{{Pointer: "#/" + o.upload.Field, Code: errs.Required, Message: isRequired}}
 		case o.body != nil:
 			p.Errors = []errs.Field{{Pointer: "#", Code: errs.Required, Message: "a JSON body is required"}}
 		}

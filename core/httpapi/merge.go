@@ -61,7 +61,7 @@ func (o *operation) mustMerge(body reflect.Type, schema *huma.Schema, schemas hu
 	}
 	for _, f := range reflect.VisibleFields(body) {
 		_, named := f.Tag.Lookup("json")
-		if _, ok := reflect.Zero(f.Type).Interface().(interface{ mergeable() }); named && !ok {
+		if _, ok := reflect.TypeAssert[interface{ mergeable() }](reflect.Zero(f.Type)); named && !ok {
 			panic(fmt.Sprintf("%s %s takes no merge: %s is no Member", o.Method, o.Path, f.Name))
 		}
 	}

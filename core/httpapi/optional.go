@@ -37,4 +37,6 @@ func (o Optional[T]) Pointer() *T {
 }
 
 // Schema describes the value.
-func (Optional[T]) Schema(r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
+func (Optional[T]) Schema(r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[T](), true, "")
+}

@@ -159,7 +159,7 @@ func (r *jsonReader) lacks(want *rule, given []bool, count int) error {
 			continue
 		}
 		at := string(r.dec.StackPointer()) + "/" + pointerEscaper.Replace(name)
-		if err := r.refuseAt(at, fault{errs.Required, "is required"}); err != nil {
+		if err := r.refuseAt(at, fault{errs.Required, isRequired}); err != nil {
 			return err
 		}
 	}

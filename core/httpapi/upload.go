@@ -216,7 +216,7 @@ func (t *taking) form(body io.Reader, boundary string) (File, []errs.Field, erro
 		ended := err == io.EOF //nolint:errorlint // where the last boundary is missing, it is wrapped
 		switch {
 		case ended && file == nil:
-			return nil, []errs.Field{{Pointer: at, Code: errs.Required, Message: "is required"}}, nil
+			return nil, []errs.Field{{Pointer: at, Code: errs.Required, Message: isRequired}}, nil
 		case ended:
 			return file, nil, nil
 		case around.spent:
@@ -226,7 +226,7 @@ func (t *taking) form(body io.Reader, boundary string) (File, []errs.Field, erro
 		case part.FormName() != t.plan.Field:
 			faults := []errs.Field{{Pointer: fragment("/" + pointerEscaper.Replace(part.FormName())), Code: errs.UnknownField, Message: "is not a field that this operation knows"}}
 			if file == nil {
-				faults = append(faults, errs.Field{Pointer: at, Code: errs.Required, Message: "is required"})
+				faults = append(faults, errs.Field{Pointer: at, Code: errs.Required, Message: isRequired})
 			}
 			return nil, faults, nil
 		case file != nil:
@@ -237,7 +237,7 @@ func (t *taking) form(body io.Reader, boundary string) (File, []errs.Field, erro
 			return nil, nil, t.fault(err, at)
 		}
 		if len(file) == 0 {
-			return nil, []errs.Field{{Pointer: at, Code: errs.Required, Message: "is required"}}, nil
+			return nil, []errs.Field{{Pointer: at, Code: errs.Required, Message: isRequired}}, nil
 		}
 		around.left = uploadOverhead
 	}

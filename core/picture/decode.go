@@ -70,7 +70,7 @@ func (d *Decoder) Squares(ctx context.Context, file []byte, sides ...int) ([]Pic
 }
 
 // square decodes the file and keeps no more of it than the square.
-func (h header) square(file []byte, side int, until time.Time) (*image.RGBA, error) {
+func (h *header) square(file []byte, side int, until time.Time) (*image.RGBA, error) {
 	m, err := h.decode(&deadlineReader{r: bytes.NewReader(file), until: until})
 	if err != nil {
 		return nil, ErrUnreadable.WithCause(err)
@@ -87,7 +87,7 @@ func (h header) square(file []byte, side int, until time.Time) (*image.RGBA, err
 }
 
 // decode gives the first frame.
-func (h header) decode(r io.Reader) (image.Image, error) {
+func (h *header) decode(r io.Reader) (image.Image, error) {
 	switch h.format {
 	case formatPNG:
 		return png.Decode(r)

@@ -93,10 +93,10 @@ func readHeader(f format, b []byte) (header, error) {
 	case formatWebP:
 		err = h.webp(b)
 	}
-	if err != nil {
-		return h, err
+	if err == nil {
+		err = h.bounded()
 	}
-	return h, h.bounded()
+	return h, err
 }
 
 // bounded refuses more pixels, or more memory, than a decoder is given.

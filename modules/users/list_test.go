@@ -316,12 +316,12 @@ func TestAPageOfASearchIsBounded(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		as, admin := listing(t, db)
 		api := testkit.Serve(t, db)
-		people := make([]row, 12_000)
-		for i := range people {
+		people := make([]row, 12_001)
+		for i := range 12_000 {
 			people[i] = row{email: fmt.Sprintf("same-%05d@example.com", i), name: fmt.Sprintf("Same %05d", i), role: account.RoleUser, created: day}
 		}
 		people[11_000].role, people[11_500].created = account.RoleAdmin, day.AddDate(0, 1, 0)
-		people = append(people, row{email: "other@example.com", name: "Same 99999", role: account.RoleUser, created: day})
+		people[12_000] = row{email: "other@example.com", name: "Same 99999", role: account.RoleUser, created: day}
 		add(t, api.App.Stores.DB, people)
 		var first answer
 		as.Get("/users?q=same&role=admin").Status(http.StatusOK).JSON(&first)

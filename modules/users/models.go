@@ -24,7 +24,7 @@ type User struct {
 }
 
 // administers says whether the account counts as an administrator's.
-func (u User) administers() bool { return u.Role == account.RoleAdmin && u.IsActive }
+func (u *User) administers() bool { return u.Role == account.RoleAdmin && u.IsActive }
 
 // NewUser is what an account begins with.
 type NewUser struct {
