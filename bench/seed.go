@@ -94,7 +94,7 @@ func (st *store) fill(ctx context.Context, users int) error {
 	if err != nil {
 		return err
 	}
-	return st.data.walk(handler)
+	return st.data.walk(ctx, handler)
 }
 
 // addTx adds n users. A batch that is tried again begins where the first try did.
@@ -137,10 +137,10 @@ func roleOf(user int) account.Role {
 const deepest = 10_000
 
 // walk follows the list of users as a client does, without the network.
-func (d *data) walk(handler http.Handler) error {
+func (d *data) walk(ctx context.Context, handler http.Handler) error {
 	d.admin, d.cursors = d.tokens[0], []string{""}
 	for next := "/users?limit=50"; len(d.cursors) < deepest; {
-		r := httptest.NewRequest(http.MethodGet, next, nil)
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, next, http.NoBody)
 		r.Header.Set("Authorization", "Bearer "+d.admin)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)

@@ -41,7 +41,8 @@ func (s *stage) serve(ctx context.Context, st *store, more map[string]string) (*
 	maps.Copy(settings, st.settings)
 	maps.Copy(settings, more)
 	settings["http.addr"], settings["ops.addr"] = addr, ops
-	srv := &server{addr: addr, ops: ops, cmd: exec.Command(s.binary, append([]string{"serve"}, arguments(settings)...)...)}
+	running := context.WithoutCancel(ctx) // stop ends it, as an operator would
+	srv := &server{addr: addr, ops: ops, cmd: exec.CommandContext(running, s.binary, append([]string{"serve"}, arguments(settings)...)...)}
 	return srv, s.start(ctx, srv)
 }
 
@@ -51,7 +52,8 @@ func (s *stage) serveBare(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv := &server{addr: addr, cmd: exec.Command(s.self, "bare", "-addr", addr)}
+	running := context.WithoutCancel(ctx) // as above
+	srv := &server{addr: addr, cmd: exec.CommandContext(running, s.self, "bare", "-addr", addr)}
 	return srv, s.start(ctx, srv)
 }
 
@@ -137,7 +139,8 @@ func (s *server) profile(ctx context.Context, d time.Duration, file string) erro
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.Client{Timeout: d + 10*time.Second}
+	res, err := client.Do(req)
 	if err != nil {
 		return err
 	}
