@@ -314,7 +314,7 @@ func fill(t *testing.T, db *database.DB) {
 				id := account.NewID()
 				address := fmt.Sprintf("filler-%d@example.com", i)
 				name, at := fmt.Sprintf("Filler %d", i%1000), now.Add(-time.Duration(i)*time.Minute)
-				users = append(users, id, address, address, address, true, "hash", name, strings.ToLower(name), []string{"user", "admin"}[i%2], i%2 == 0 && i%3 > 0, 1, at, at) // no administrator who is active: the flows have the last one
+				users = append(users, id, address, address, address, true, "hash", name, strings.ToLower(name), []string{"user", "admin"}[i%2], i%2 == 0 && i%3 > 0, 1, at, at, at) // no administrator who is active: the flows have the last one
 				sessions = append(sessions, account.NewSessionID(), id, 0, []byte{1}, now, now, now, now, "agent", "192.0.2.1")
 				digest := sha256.Sum256([]byte(address))
 				attempts = append(attempts, digest[:], 1, now, now.Add(time.Hour))
@@ -325,7 +325,7 @@ func fill(t *testing.T, db *database.DB) {
 				into string
 				args []any
 			}{
-				{"users (id, email, email_canonical, email_folded, email_verified, password_hash, full_name, full_name_folded, role, is_active, version, created_at, updated_at)", users},
+				{"users (id, email, email_canonical, email_folded, email_verified, password_hash, full_name, full_name_folded, role, is_active, version, created_at, updated_at, last_login_at)", users},
 				{"sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)", sessions},
 				{"auth_login_attempts (digest, failures, blocked_until, expires_at)", attempts},
 				{"auth_known_addresses (digest, account_id, failures_digest, expires_at)", known},
