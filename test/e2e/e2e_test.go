@@ -41,7 +41,7 @@ func TestAFreshServerRegistersAndSignsIn(t *testing.T) {
 		s := drive.Start(t, settings...)
 		t.Logf("healthy after %s", s.Started)
 		for _, line := range []string{"API ", "docs ", "operations ", "database "} {
-			require.Contains(t, s.Log(), line)
+			require.Eventually(t, func() bool { return strings.Contains(s.Log(), line) }, 10*time.Second, 5*time.Millisecond, line)
 		}
 		r := s.Register("ada@example.com")
 		require.Equal(t, http.StatusCreated, r.Status, "%s", r.Body)

@@ -112,7 +112,7 @@ func (f *fuzzer) once(t *rapid.T) {
 // server it is a URL, of the host auth.
 func isPage(target string) bool {
 	u, err := url.Parse(target)
-	return err == nil && slices.Contains([]string{"/reset-password", "/verify-email"}, u.Path)
+	return err == nil && slices.Contains([]string{"/reset-password", "/verify-email", "/confirm-email"}, u.Path)
 }
 
 // request draws one; known says that the document has the operation.
