@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"io"
 	"maps"
@@ -84,11 +85,11 @@ func TestStatement21NoRequestGives5xx(t *testing.T) { //nolint:paralleltest // i
 func (f *fuzzer) once(t *rapid.T) {
 	req, known := f.request(t)
 	sent := req.Method + " " + req.URL.Opaque + "?" + req.URL.RawQuery
-	res, err := f.client.Do(req)
+	raw, res, err := f.send(req)
+	if err != nil && req.ContentLength > readAnyway {
+		return
+	}
 	require.NoError(t, err, sent)
-	raw, err := io.ReadAll(res.Body)
-	require.NoError(t, err, sent)
-	require.NoError(t, res.Body.Close())
 	f.seen[res.StatusCode]++
 	if res.StatusCode == http.StatusNoContent {
 		f.token = f.server.MustLogIn("fuzz@example.com") // it may have logged itself out
@@ -106,6 +107,19 @@ func (f *fuzzer) once(t *rapid.T) {
 	} else if res.StatusCode >= http.StatusBadRequest && req.Method != http.MethodHead && !isPage(req.URL.Opaque) {
 		require.Equal(t, "application/problem+json", res.Header.Get("Content-Type"), sent)
 	}
+}
+
+// readAnyway is how much of a body net/http has read when it answers a request line that is none by itself, and closes. Of a
+// longer one it reads no more, and whoever still writes it may not see the answer.
+const readAnyway = 2 << 10
+
+func (f *fuzzer) send(req *http.Request) ([]byte, *http.Response, error) {
+	res, err := f.client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := io.ReadAll(res.Body)
+	return raw, res, errors.Join(err, res.Body.Close())
 }
 
 // isPage says whether a request's target leads to a page, which answers people in HTML. "//auth/reset-password" does: to a
