@@ -45,7 +45,7 @@ test: $(BIN)/testenv ## Run every test: SQLite, PostgreSQL, Redis, a browser, th
 .PHONY: test-inside
 test-inside:
 	@mkdir -p coverage
-	CGO_ENABLED=1 $(GO) test -race -timeout 25m -covermode atomic -coverpkg $(COVERED) -coverprofile coverage/race.out \
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m -covermode atomic -coverpkg $(COVERED) -coverprofile coverage/race.out \
 		$$($(GO) list ./... | grep -v -e '/test/e2e' -e '/test/faults')
 	$(GO) test -p 1 -timeout 20m $(DRIVING)
 	@$(MAKE) test-tools coverage
