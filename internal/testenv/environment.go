@@ -21,6 +21,7 @@ type Environment struct {
 	vars     []string // NAME=value
 	postgres *Postgres
 	redis    *Redis
+	azurite  *azurite
 }
 
 // Provide finds or starts what is wanted: what a TEST_ variable names is used as it is; else what is installed here, else
@@ -48,6 +49,9 @@ func (e *Environment) Stop() error {
 	}
 	if e.redis != nil {
 		group.Go(e.redis.Stop)
+	}
+	if e.azurite != nil {
+		group.Go(e.azurite.stop)
 	}
 	return group.Wait()
 }
@@ -107,6 +111,9 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 	if slices.Contains(wanted, RedisStore) {
 		group.Go(func() error { return e.startRedis(ctx) })
 	}
+	if slices.Contains(wanted, Azurite) {
+		group.Go(func() error { return e.startAzurite(ctx, progress) })
+	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -117,6 +124,10 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 	if e.redis != nil {
 		e.vars = append(e.vars, RedisVariable+"="+e.redis.URL)
 		sayf(progress, "Redis on port %d", e.redis.Port)
+	}
+	if e.azurite != nil {
+		e.vars = append(e.vars, AzuriteVariable+"="+e.azurite.url)
+		sayf(progress, "Azurite at %s", e.azurite.url)
 	}
 	if slices.Contains(wanted, Browser) {
 		path, err := Chromium(ctx)
@@ -152,6 +163,15 @@ func (e *Environment) startRedis(ctx context.Context) error {
 	}
 	var err error
 	e.redis, err = StartRedis(ctx, RedisOptions{})
+	return err
+}
+
+func (e *Environment) startAzurite(ctx context.Context, progress io.Writer) error {
+	if given := os.Getenv(AzuriteVariable); given != "" {
+		return reach(ctx, AzuriteVariable, given, pingAzurite)
+	}
+	var err error
+	e.azurite, err = startAzurite(ctx, progress)
 	return err
 }
 

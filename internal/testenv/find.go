@@ -76,6 +76,14 @@ func findStrace() (string, bool) { return lookAny("strace") }
 // findNode gives the path of Node.js.
 func findNode() (string, bool) { return lookAny("node", "nodejs") }
 
+// findNPM gives the path of npm, where there is Node.js too.
+func findNPM() (string, bool) {
+	if _, ok := findNode(); !ok {
+		return "", false
+	}
+	return lookAny("npm")
+}
+
 // browsers are tried in this order; the first that says its version is taken, since some are only pointers to a snap.
 var browsers = []string{
 	"chromium", "chromium-browser", "google-chrome-stable", "google-chrome",

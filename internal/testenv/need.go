@@ -16,9 +16,10 @@ const (
 	PostgreSQL Need = "postgres"
 	RedisStore Need = "redis"
 	Browser    Need = "chromium"
-	Strace     Need = "strace" // shows system calls
-	Compiler   Need = "cc"     // a C compiler, for Go's race detector
-	Node       Need = "node"   // Node.js
+	Strace     Need = "strace"  // shows system calls
+	Compiler   Need = "cc"      // a C compiler, for Go's race detector
+	Node       Need = "node"    // Node.js
+	Azurite    Need = "azurite" // Microsoft's emulator of Azure Blob Storage
 )
 
 // Variables through which a test run learns where its servers, its browser and strace are, and through which a person says
@@ -28,6 +29,7 @@ const (
 	RedisVariable    = "TEST_REDIS_URL"
 	ChromiumVariable = "TEST_CHROMIUM"
 	StraceVariable   = "TEST_STRACE"
+	AzuriteVariable  = "TEST_AZURITE_URL" // of the account that every Azurite has
 )
 
 // need is what the package knows about one Need.
@@ -48,6 +50,7 @@ var needs = []need{
 	{Strace, "strace", StraceVariable, []string{"strace"}, false, plain(findStrace)},
 	{Compiler, "a C compiler", "", []string{"gcc", "libc6-dev"}, false, plain(findCompiler)},
 	{Node, "Node.js", "", []string{"nodejs", "npm"}, false, plain(findNode)},
+	{Azurite, "Node.js and npm", AzuriteVariable, []string{"nodejs", "npm"}, true, plain(findNPM)},
 }
 
 func plain(find func() (string, bool)) func(context.Context) (string, bool) {
