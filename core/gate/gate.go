@@ -68,15 +68,35 @@ func (g *Gate) Enter(ctx context.Context) error {
 		g.mu.Unlock()
 		return nil
 	}
-	if wait := g.expectedWait(); wait > g.patience(ctx) {
-		g.counts.Shed++
+	if err := g.shed(ctx); err != nil {
 		g.mu.Unlock()
-		return unavailable(wait, errQueueFull)
+		return err
 	}
 	w := &waiter{ctx: ctx, granted: make(chan struct{})}
 	place := g.queue.PushBack(w)
 	g.mu.Unlock()
 	return g.wait(w, place)
+}
+
+// Full returns what Enter would return at once because the queue is too long, and nil otherwise. Ask before work that comes
+// ahead of the permit and would be in vain.
+func (g *Gate) Full(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.counts.Running < g.permits {
+		return nil
+	}
+	return g.shed(ctx)
+}
+
+// shed sends away whoever would wait too long. The lock is held, and no permit is free.
+func (g *Gate) shed(ctx context.Context) error {
+	wait := g.expectedWait()
+	if wait <= g.patience(ctx) {
+		return nil
+	}
+	g.counts.Shed++
+	return unavailable(wait, errQueueFull)
 }
 
 // wait blocks until the waiter is granted a permit, is out of time, or its context has ended.

@@ -74,11 +74,12 @@ func TestWhoWouldWaitTooLongIsSentAwayAtOnce(t *testing.T) {
 
 		before := time.Now()
 		err := g.Enter(t.Context())
+		require.Equal(t, err, g.Full(t.Context()), "and whoever asks first is told the same")
 		require.Equal(t, before, time.Now(), "no waiting")
 		require.ErrorIs(t, err, errs.ErrUnavailable)
 		require.ErrorIs(t, err, errQueueFull)
 		require.Equal(t, 3*time.Second, errs.From(err).RetryAfter(), "2.25 s, in whole seconds")
-		require.EqualValues(t, 1, g.Stats().Shed)
+		require.EqualValues(t, 2, g.Stats().Shed)
 		g.Leave(500 * time.Millisecond)
 		g.Leave(500 * time.Millisecond)
 	})

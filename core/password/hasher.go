@@ -76,6 +76,10 @@ func (h *Hasher) VerifyNothing(ctx context.Context, password secret.String) erro
 	return err
 }
 
+// Full returns errs.ErrUnavailable where Hash and Verify would at once, since the queue is too long, and nil otherwise. Ask
+// before the stores are asked: under a flood, a refusal costs nothing then but itself.
+func (h *Hasher) Full(ctx context.Context) error { return h.gate.Full(ctx) }
+
 // Stats tells how busy the hasher is.
 func (h *Hasher) Stats() gate.Stats { return h.gate.Stats() }
 

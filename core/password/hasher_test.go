@@ -173,6 +173,7 @@ func TestManyAtOnceAllGetTheirHash(t *testing.T) {
 		})
 	}
 	all.Wait()
+	require.NoError(t, h.Full(t.Context()), "all have gone")
 	s := h.Stats()
 	require.EqualValues(t, 100, s.Done)
 	require.Zero(t, s.Running)

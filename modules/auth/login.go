@@ -30,6 +30,9 @@ type Tokens struct {
 // account exists, errs.ErrRateLimited before any hashing for an account that failed too often, and ErrEmailNotVerified for a
 // right pair where the settings ask for a verified address.
 func (s *Service) LogIn(ctx context.Context, in Login) (Tokens, error) {
+	if err := s.deps.Passwords.Full(ctx); err != nil {
+		return Tokens{}, err
+	}
 	cred, err := s.deps.Accounts.Credentials(ctx, in.Email)
 	if err != nil && !errors.Is(err, users.ErrNotFound) {
 		return Tokens{}, err
