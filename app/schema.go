@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gatehouse/gatehouse/core/database"
 )
@@ -33,6 +34,22 @@ func (a *App) bringUp(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// ErrNotSetUp is a database that is not there, or has nothing in it yet.
+var ErrNotSetUp = errors.New("nothing was set up there yet: `gatehouse serve` does it")
+
+// OpenExisting is Open for what is of no use where nothing is kept yet. It makes no database, and returns ErrNotSetUp where
+// there is none.
+func (a *App) OpenExisting(ctx context.Context) error {
+	list, err := a.MigrationStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(list, func(m database.MigrationStatus) bool { return m.State != database.StatePending }) {
+		return fmt.Errorf("%s: %w", a.Target().Place, ErrNotSetUp)
+	}
+	return a.Open(ctx)
 }
 
 // MigrationStatus lists what has become of every migration. It needs no open database and makes none.

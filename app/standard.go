@@ -23,6 +23,6 @@ func Standard(s *Stores) ([]module.Module, error) {
 		RefreshTokens: s.RefreshTokens, MailedTokens: s.MailedTokens, Root: s.Root, Limits: s.Limits, Limiter: s.Limiter,
 		Jobs: s.Jobs, Mails: s.Mails, Mail: s.Mail, LinkTo: s.LinkTo, Clock: s.Clock, Logger: s.Logger,
 	})
-	s.Authenticator, s.Accounts = authService, authService
+	s.Authenticator, s.Accounts, s.Directory = authService, authService, userService
 	return []module.Module{sessionModule, userModule, authModule}, nil
 }

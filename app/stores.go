@@ -19,8 +19,6 @@ import (
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 	"github.com/gatehouse/gatehouse/core/token"
-	"github.com/gatehouse/gatehouse/modules/auth"
-	"github.com/gatehouse/gatehouse/modules/users"
 )
 
 // Stores are handles on what modules stand on. A Build gets them empty: it may keep the pointers, and use them once they
@@ -47,7 +45,8 @@ type Stores struct {
 
 	// What a Build gives back beside its modules.
 	Authenticator httpapi.Authenticator
-	Accounts      Accounts // nil where the modules make no accounts
+	Accounts      Accounts  // nil where the modules make no accounts
+	Directory     Directory // nil where the modules keep none
 
 	limiter  *lateLimiter
 	failover *ratelimit.Failover // nil without Redis
@@ -56,14 +55,6 @@ type Stores struct {
 	synced   *clock.Synced // nil where the clock follows no other
 	linkTo   func(path string) string
 }
-
-// Accounts is what the command line makes accounts with.
-type Accounts interface {
-	Create(ctx context.Context, in Registration) (users.User, error)
-}
-
-// Registration is what an account is made of. It is an alias, so that the command line imports no module.
-type Registration = auth.Registration
 
 func newStores(clk clock.Clock) *Stores {
 	limiter := &lateLimiter{}

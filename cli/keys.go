@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/gatehouse/gatehouse/core/token"
 )
@@ -140,22 +138,35 @@ func (c *command) runKeysRotate(ctx context.Context, r rotation) error {
 
 // confirm asks on a terminal whether to go on. Its error says that nothing was done.
 func (c *command) confirm(ctx context.Context, consequence string) error {
-	terminal, ok := c.io.In.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return errors.New("there is no terminal to ask on: confirm with --yes")
-	}
-	c.promptFor(consequence + ". Go on? [y/N] ")
-	answer, err := await(ctx, func() ([]byte, error) { return readAnswer(terminal) })
+	answer, err := c.answer(ctx, consequence+". Go on? [y/N] ")
 	if err != nil {
-		c.say("")
 		return err
 	}
-	switch strings.ToLower(strings.TrimSpace(string(answer))) {
+	switch strings.ToLower(answer) {
 	case "y", "yes":
 		return nil
 	default:
-		return errors.New("nothing was changed")
+		return errUnconfirmed
 	}
+}
+
+var (
+	errNoTerminal  = errors.New("there is no terminal to ask on: confirm with --yes")
+	errUnconfirmed = errors.New("nothing was changed")
+)
+
+// answer asks a question on the terminal and gives the line that is typed, without the space around it.
+func (c *command) answer(ctx context.Context, question string) (string, error) {
+	terminal, ok := c.terminal()
+	if !ok {
+		return "", errNoTerminal
+	}
+	c.promptFor(question)
+	line, err := await(ctx, func() ([]byte, error) { return readAnswer(terminal) })
+	if err != nil {
+		c.say("")
+	}
+	return strings.TrimSpace(string(line)), err
 }
 
 // maxAnswer is far more than an answer to a question needs.

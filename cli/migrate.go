@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,10 +113,4 @@ func printStatus(w io.Writer, all []database.MigrationStatus, asJSON bool) error
 		fmt.Fprintf(t, "%s\t%04d_%s\t%s\t%s\n", l.Module, l.Number, l.Name, l.State, at)
 	}
 	return t.Flush()
-}
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/cli"
+	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // terminal opens a pseudo-terminal: what is written to person is typed on screen.
@@ -85,7 +87,13 @@ func TestAQuestionThatIsBrokenOffGivesTheEchoBack(t *testing.T) {
 	require.NotZero(t, <-done)
 	require.Contains(t, errs.String(), "interrupted")
 	require.True(t, echoes(t, screen))
-	_, err := person.WriteString("\n") // ends the read, whose handle would otherwise become another test's
+	endRead(t, person, screen)
+}
+
+// endRead ends a read that nobody waits for any more, and whose handle would otherwise become another test's.
+func endRead(t *testing.T, person, screen *os.File) {
+	t.Helper()
+	_, err := person.WriteString("\n")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		waiting, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCINQ)
@@ -107,4 +115,46 @@ func TestRevokingSigningKeysIsAskedAbout(t *testing.T) {
 			require.Contains(t, errs.String(), "nothing was changed")
 		}
 	}
+}
+
+func TestADeletionIsConfirmedByTypingTheAddress(t *testing.T) {
+	t.Parallel()
+	for answer, code := range map[string]int{"Ada@Bücher.example\n": 0, " ADA@xn--bcher-kva.EXAMPLE \n": 0, "y\n": 2, "\n": 2, "bob@example.com\n": 2} {
+		db := testkit.SQLite(t)
+		api := testkit.Serve(t, db)
+		u := api.User(func(u *testkit.User) { u.Email = "Ada@Bücher.example" })
+		person, screen := terminal(t)
+		_, err := person.WriteString(answer)
+		require.NoError(t, err)
+		var out, errs buffer
+		args := []string{"user", "delete", u.ID.String(), "--data-dir", t.TempDir(), "--set", "database.url=" + db.URL}
+		require.Equal(t, code, cli.Run(t.Context(), app.Standard, args, cli.IO{In: screen, Out: &out, Err: &errs}), "%q: %s", answer, errs.String())
+		require.Contains(t, errs.String(), "This deletes the user Ada@Bücher.example (Ada Lovelace), and all that is held about them, for good.\nType the e-mail address to go on: ")
+		if code == 0 {
+			require.Equal(t, "deleted "+u.ID.String()+" Ada@Bücher.example\n", out.String())
+			continue
+		}
+		require.Contains(t, errs.String(), "nothing was changed")
+		require.Empty(t, out.String())
+		api.As(u).Get("/users/me").Status(http.StatusOK)
+	}
+}
+
+func TestADeletionThatIsBrokenOffDeletesNobody(t *testing.T) {
+	t.Parallel()
+	db := testkit.SQLite(t)
+	api := testkit.Serve(t, db)
+	u := api.User()
+	person, screen := terminal(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var errs buffer
+	done := make(chan int, 1)
+	args := []string{"user", "delete", u.Email, "--data-dir", t.TempDir(), "--set", "database.url=" + db.URL}
+	go func() { done <- cli.Run(ctx, app.Standard, args, cli.IO{In: screen, Out: &errs, Err: &errs}) }()
+	require.Eventually(t, func() bool { return strings.HasSuffix(errs.String(), "to go on: ") }, 20*time.Second, time.Millisecond)
+	stop()
+	require.Equal(t, 1, <-done)
+	require.True(t, strings.HasSuffix(errs.String(), "\ngatehouse: interrupted\n"), errs.String())
+	api.As(u).Get("/users/me").Status(http.StatusOK)
+	endRead(t, person, screen)
 }

@@ -22,7 +22,8 @@ import (
 func (c *command) user() *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Manage accounts", Args: knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(c.userCreate())
+	cmd.AddCommand(c.userCreate(), c.userInvite(), c.userList(), c.userShow(), c.userReset(), c.userDelete())
+	cmd.AddCommand(c.userChanges()...)
 	return cmd
 }
 
@@ -57,32 +58,70 @@ func (c *command) runUserCreate(ctx context.Context, n newUser) error {
 	if registration.Password, err = c.readPassword(ctx, n.stdin); err != nil {
 		return usage(err)
 	}
+	return c.withAccounts(ctx, (*app.App).Open, func(a *app.App) error {
+		u, err := a.Stores.Accounts.Create(ctx, registration)
+		if err != nil {
+			return err
+		}
+		return c.tellUser(u, "created "+string(u.Role), n.asJSON)
+	})
+}
+
+// withAccounts is withApp for a program that has accounts.
+func (c *command) withAccounts(ctx context.Context, opening func(*app.App, context.Context) error, run func(*app.App) error) error {
+	return c.withApp(ctx, opening, func(a *app.App) error {
+		if a.Stores.Accounts == nil || a.Stores.Directory == nil {
+			return errors.New("this program has no accounts")
+		}
+		return run(a)
+	})
+}
+
+// withApp opens the app for as long as run takes.
+func (c *command) withApp(ctx context.Context, opening func(*app.App, context.Context) error, run func(*app.App) error) error {
 	a, _, err := c.loadSafe("warn")
 	if err != nil {
 		return err
 	}
 	defer c.close(ctx, a)
-	if err := open(ctx, a.Open); err != nil {
-		return err
+	err = open(ctx, func(ctx context.Context) error { return opening(a, ctx) })
+	if err == nil {
+		err = explain(run(a))
 	}
-	if a.Stores.Accounts == nil {
-		return errors.New("this program makes no accounts")
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
 	}
-	u, err := a.Stores.Accounts.Create(ctx, registration)
-	if err != nil {
-		return explain(err)
+	return err
+}
+
+// errInterrupted is what a command says that was told to stop.
+var errInterrupted = errors.New("interrupted")
+
+// tellUser says what was done to a user, or prints the user as the API shows it.
+func (c *command) tellUser(u app.User, done string, asJSON bool) error {
+	if asJSON {
+		return printJSON(c.io.Out, app.ViewUser(u))
 	}
-	if n.asJSON {
-		return printJSON(c.io.Out, map[string]any{"id": u.ID, "email": u.Email, "full_name": u.FullName, "role": u.Role, "created_at": u.CreatedAt})
-	}
-	fmt.Fprintf(c.io.Out, "created %s %s %s\n", u.Role, u.ID, u.Email)
-	return nil
+	_, err := fmt.Fprintf(c.io.Out, "%s %s %s\n", done, u.ID, legible(u.Email))
+	return err
 }
 
 // registration reads the flags by the rules of the API. Its error says all that is wrong.
 func (n newUser) registration() (app.Registration, error) {
-	email, emailErr := account.ParseEmail(n.email)
-	name, nameErr := account.ParseFullName(n.fullName)
+	p, err := parsePerson(n.email, n.fullName, n.admin)
+	return app.Registration{Email: p.email, EmailVerified: true, FullName: p.fullName, Role: p.role}, err
+}
+
+// person is who an account is made for.
+type person struct {
+	email    account.Email
+	fullName string
+	role     account.Role
+}
+
+func parsePerson(rawEmail, rawName string, admin bool) (person, error) {
+	email, emailErr := account.ParseEmail(rawEmail)
+	name, nameErr := account.ParseFullName(rawName)
 	var faults []string
 	if emailErr != nil {
 		faults = append(faults, "--email "+emailErr.Error())
@@ -91,13 +130,13 @@ func (n newUser) registration() (app.Registration, error) {
 		faults = append(faults, "--full-name "+nameErr.Error())
 	}
 	if len(faults) > 0 {
-		return app.Registration{}, errors.New(strings.Join(faults, "\n  "))
+		return person{}, errors.New(strings.Join(faults, "\n  "))
 	}
-	r := app.Registration{Email: email, EmailVerified: true, FullName: name, Role: account.RoleUser}
-	if n.admin {
-		r.Role = account.RoleAdmin
+	p := person{email, name, account.RoleUser}
+	if admin {
+		p.role = account.RoleAdmin
 	}
-	return r, nil
+	return p, nil
 }
 
 // readPassword takes a line from standard input, or asks for it twice on a terminal.
@@ -106,8 +145,8 @@ func (c *command) readPassword(ctx context.Context, fromStdin bool) (secret.Stri
 		line, err := await(ctx, func() ([]byte, error) { return readLine(c.io.In) })
 		return secret.New(string(line)), err
 	}
-	terminal, ok := c.io.In.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+	terminal, ok := c.terminal()
+	if !ok {
 		return secret.String{}, errors.New("there is no terminal to ask for the password: give it on standard input with --password-stdin")
 	}
 	first, err := c.ask(ctx, terminal, "Password: ")
@@ -140,6 +179,12 @@ func (c *command) ask(ctx context.Context, terminal *os.File, prompt string) (se
 	return secret.New(string(raw)), nil
 }
 
+// terminal is where questions can be asked, if there is one.
+func (c *command) terminal() (*os.File, bool) {
+	file, ok := c.io.In.(*os.File)
+	return file, ok && term.IsTerminal(int(file.Fd()))
+}
+
 func (c *command) promptFor(prompt string) { fmt.Fprint(c.io.Err, prompt) }
 
 // readLine reads what is nothing but one line, whose end may be missing.
@@ -170,8 +215,14 @@ func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	case a := <-answers:
 		return a.line, a.err
 	case <-ctx.Done():
-		return nil, errors.New("interrupted")
+		return nil, errInterrupted
 	}
+}
+
+// advice is what to do about an answer, by its reason.
+var advice = map[string]string{
+	"last_admin":    "gatehouse user promote or create --admin makes one",
+	"user_inactive": "gatehouse user enable does",
 }
 
 // explain turns an answer for clients into lines for the operator.
@@ -181,6 +232,9 @@ func explain(err error) error {
 		return err
 	}
 	if len(e.Fields()) == 0 {
+		if what, ok := advice[e.Reason()]; ok {
+			return errors.New(e.Detail() + ": " + what)
+		}
 		return errors.New(e.Detail())
 	}
 	lines := make([]string, 0, len(e.Fields()))
