@@ -124,6 +124,7 @@ define GENERATED
 	$(call into,docs/reference/openapi.yaml,$(BIN)/gatehouse openapi)
 	$(call into,docs/reference/settings.md,$(BIN)/gatehouse reference settings)
 	$(call into,docs/reference/cli.md,$(BIN)/gatehouse reference cli)
+	$(call into,docs/reference/access.md,$(BIN)/gatehouse reference access)
 	$(call into,docs/reference/dependencies.md,$(GO) -C tools run ./licences -dir .. -bench ../bench)
 endef
 

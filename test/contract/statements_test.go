@@ -196,9 +196,15 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []st
 // setAvatar sends the smallest picture that is.
 func setAvatar(t *testing.T, api *testkit.API) *testkit.Response {
 	t.Helper()
+	return api.WithHeader("Content-Type", "image/png").Put("/users/me/avatar", dot(t))
+}
+
+// dot is that picture.
+func dot(t *testing.T) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 1, 1))))
-	return api.WithHeader("Content-Type", "image/png").Put("/users/me/avatar", b.Bytes())
+	return b.Bytes()
 }
 
 func email(address string) map[string]string { return map[string]string{"email": address} }
