@@ -127,6 +127,7 @@ define GENERATED
 	$(call into,docs/reference/access.md,$(BIN)/gatehouse reference access)
 	$(call into,docs/reference/schema.md,$(BIN)/gatehouse reference schema --uses test/contract/testdata)
 	$(call into,docs/reference/review.md,$(GO) -C tools run ./blueprint -dir .. review)
+	$(call into,docs/reference/blueprint.md,$(BIN)/gatehouse openapi --format json | $(GO) -C tools run ./blueprint -dir .. blueprint)
 	$(call into,docs/reference/dependencies.md,$(GO) -C tools run ./licences -dir .. -bench ../bench)
 endef
 
