@@ -126,6 +126,10 @@ define GENERATED
 	$(call into,docs/reference/openapi.yaml,$(BIN)/gatehouse openapi)
 	$(call into,docs/reference/settings.md,$(BIN)/gatehouse reference settings)
 	$(call into,docs/reference/cli.md,$(BIN)/gatehouse reference cli)
+	$(call into,docs/reference/access.md,$(BIN)/gatehouse reference access)
+	$(call into,docs/reference/schema.md,$(BIN)/gatehouse reference schema --uses test/contract/testdata)
+	$(call into,docs/reference/review.md,$(GO) -C tools run ./blueprint -dir .. review)
+	$(call into,docs/reference/blueprint.md,$(BIN)/gatehouse openapi --format json | $(GO) -C tools run ./blueprint -dir .. blueprint)
 	$(call into,docs/reference/dependencies.md,$(GO) -C tools run ./licences -dir .. -bench ../bench)
 endef
 

@@ -93,15 +93,17 @@ func checkModules(modules []module.Module) error {
 
 // checkPermissions wants every permission that an operation asks for to be defined by a module.
 func (a *App) checkPermissions() error {
-	defined := map[string]bool{"public": true, "signed in": true}
+	defined := map[string]bool{}
 	for _, m := range a.Modules {
 		for _, p := range m.Permissions {
 			defined[p.Name] = true
 		}
 	}
 	for _, op := range a.Router.Operations() {
-		if !defined[op.Access] {
-			return fmt.Errorf("%s %s asks for the permission %s, which no module defines", op.Method, op.Path, op.Access)
+		for _, asked := range op.Permissions() {
+			if !defined[asked] {
+				return fmt.Errorf("%s %s asks for the permission %s, which no module defines", op.Method, op.Path, asked)
+			}
 		}
 	}
 	return nil

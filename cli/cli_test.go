@@ -246,6 +246,8 @@ func TestWhatNeedsNoStorePrintsWithoutOne(t *testing.T) {
 		{[]string{"user"}, `create`},
 		{nil, `Available Commands`},
 		{[]string{"reference", "settings"}, `GATEHOUSE_HTTP_ADDR`},
+		{[]string{"reference", "access"}, `(?m)^\| .GET /users/me. `},
+		{[]string{"reference", "schema"}, `(?m)^## users$`},
 		{[]string{"reference", "cli"}, `(?s)## gatehouse serve.*## gatehouse user create`},
 	} {
 		dir := t.TempDir()

@@ -21,6 +21,39 @@ type migration struct {
 	text   string
 }
 
+// recordTable makes the table that says which migrations were applied, before any of them.
+var recordTable = map[Engine]string{
+	SQLite: `-- The migrations that were applied, each with the digest of its file, so that none runs twice and none changes.
+		CREATE TABLE IF NOT EXISTS gatehouse_migrations (
+			module TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, applied_at INTEGER NOT NULL,
+			PRIMARY KEY (module, number)) STRICT`,
+	PostgreSQL: `-- The migrations that were applied, each with the digest of its file, so that none runs twice and none changes.
+		CREATE TABLE IF NOT EXISTS gatehouse_migrations (
+			module text NOT NULL, number integer NOT NULL, name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL,
+			PRIMARY KEY (module, number))`,
+}
+
+// Script is one text of SQL that changes the schema.
+type Script struct {
+	Module string // empty for the table of migrations itself
+	File   string
+	SQL    string
+}
+
+// Scripts gives what an engine runs to bring up a schema from nothing, in order. It needs no database.
+func Scripts(kind Engine, sets []Migrations) ([]Script, error) {
+	wanted, err := readMigrations(kind, sets)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Script, 0, 1+len(wanted))
+	all = append(all, Script{File: "the table of migrations", SQL: recordTable[kind]})
+	for _, m := range wanted {
+		all = append(all, Script{Module: m.module, File: m.file, SQL: m.text})
+	}
+	return all, nil
+}
+
 var migrationFile = regexp.MustCompile(`^(\d{4})_([a-z0-9_]+)(?:\.(sqlite|postgres))?\.sql$`)
 
 // readMigrations reads every set for the engine and checks the files' names: numbers from 1 without gaps or doubles, and

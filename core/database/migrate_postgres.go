@@ -74,9 +74,7 @@ func poll(ctx context.Context, waiting func(), ask func() (bool, error)) error {
 
 func (m *pgMigrator) applied(ctx context.Context, create bool) ([]applied, error) {
 	if create {
-		if _, err := m.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS gatehouse_migrations (
-			module text NOT NULL, number integer NOT NULL, name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL,
-			PRIMARY KEY (module, number))`); err != nil {
+		if _, err := m.conn.Exec(ctx, recordTable[PostgreSQL]); err != nil {
 			return nil, m.fault(ctx, err)
 		}
 	}

@@ -35,9 +35,7 @@ func (m *sqliteMigrator) lock(ctx context.Context, waiting func()) error {
 
 func (m *sqliteMigrator) applied(ctx context.Context, create bool) ([]applied, error) {
 	if create {
-		if _, err := m.e.exec(ctx, `CREATE TABLE IF NOT EXISTS gatehouse_migrations (
-			module TEXT NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, applied_at INTEGER NOT NULL,
-			PRIMARY KEY (module, number)) STRICT`, nil); err != nil {
+		if _, err := m.e.exec(ctx, recordTable[SQLite], nil); err != nil {
 			return nil, err
 		}
 	}

@@ -156,22 +156,22 @@ func mount(rt *httpapi.Router, limit *ratelimit.Limit) {
 				report(errs.Field{Pointer: "#/title", Code: errs.NotAllowed, Message: "is not allowed"})
 			}
 		})
-	httpapi.Handle(rt, httpapi.Op{Method: "GET", Path: "/notes/{id}", ID: "getNote", Tag: "Notes", Summary: "Get", Description: "Gives a note.", Access: authz.Public},
+	httpapi.Handle(rt, httpapi.Op{Method: "GET", Path: "/notes/{id}", ID: "getNote", Tag: "Notes", Summary: "Get", Description: "Gives a note.", Access: authz.Public, Reaches: authz.Everyones},
 		func(_ context.Context, in byID) (note, error) { return note{ID: in.ID, Title: "one", At: now}, nil })
-	httpapi.Handle(rt, httpapi.Op{Method: "PATCH", Path: "/notes/{id}", ID: "patchNote", Tag: "Notes", Summary: "Change", Description: "Changes a note.", Access: authz.Can("notes.write")},
+	httpapi.Handle(rt, httpapi.Op{Method: "PATCH", Path: "/notes/{id}", ID: "patchNote", Tag: "Notes", Summary: "Change", Description: "Changes a note.", Access: authz.Can("notes.write"), Reaches: authz.Everyones},
 		func(_ context.Context, in change) (note, error) {
 			if err := in.Check(note{Title: "one"}); err != nil {
 				return note{}, err
 			}
 			return note{ID: in.ID, Title: in.Body.Title.Or("one"), Stars: in.Body.Stars.Or(3), At: now}, nil
 		})
-	httpapi.Handle(rt, httpapi.Op{Method: "DELETE", Path: "/notes/{id}", ID: "deleteNote", Tag: "Notes", Summary: "Delete", Description: "Deletes a note.", Access: authz.Can("notes.write")},
+	httpapi.Handle(rt, httpapi.Op{Method: "DELETE", Path: "/notes/{id}", ID: "deleteNote", Tag: "Notes", Summary: "Delete", Description: "Deletes a note.", Access: authz.Can("notes.write"), Reaches: authz.Everyones},
 		func(context.Context, byID) (httpapi.NoContent, error) { return httpapi.NoContent{}, nil })
 	httpapi.Handle(rt, httpapi.Op{Method: "GET", Path: "/notes", ID: "listNotes", Tag: "Notes", Summary: "List", Description: "Lists notes.", Access: authz.Public},
 		func(_ context.Context, in listing) (many, error) {
 			return many{Limit: in.Limit, Sort: in.Sort, Starred: in.Starred, Text: strings.Repeat("text ", 1000)}, nil
 		})
-	httpapi.Handle(rt, httpapi.Op{Method: "GET", Path: "/broken/{how}", ID: "break", Tag: "Notes", Summary: "Break", Description: "Breaks.", Access: authz.Public}, breaks)
+	httpapi.Handle(rt, httpapi.Op{Method: "GET", Path: "/broken/{how}", ID: "break", Tag: "Notes", Summary: "Break", Description: "Breaks.", Access: authz.Public, Reaches: authz.Everyones}, breaks)
 }
 
 type many struct {

@@ -17,7 +17,11 @@ func TestAPathHasItsOwnMethodsAloneWhereAWiderPatternCoversIt(t *testing.T) {
 	t.Parallel()
 	rt := httpapi.NewRouter("Shelves", "Shelves for tests.", "1.0.0")
 	op := func(method, path, id string) httpapi.Op {
-		return httpapi.Op{Method: method, Path: path, ID: id, Tag: "Shelves", Summary: id, Description: id, Access: authz.Public, StoreFree: true}
+		op := httpapi.Op{Method: method, Path: path, ID: id, Tag: "Shelves", Summary: id, Description: id, Access: authz.Public, StoreFree: true}
+		if path == "/shelves/{id}/books" {
+			op.Reaches = authz.Everyones
+		}
+		return op
 	}
 	nothing := func(context.Context, struct{}) (httpapi.NoContent, error) { return httpapi.NoContent{}, nil }
 	ofOne := func(context.Context, struct {

@@ -22,6 +22,7 @@ type Op struct {
 	Summary      string
 	Description  string
 	Access       authz.Rule
+	Reaches      authz.Reach      // whose object the path may name, where it names one
 	Limit        *ratelimit.Limit // per client address, unless LimitKey finds better
 	// LimitKey, if set, gives what the limit counts a genuine credential on in place of the address, and false for any other:
 	// the bearer token, or what a public operation's Credentialed input holds. The latter is counted once it was read.
@@ -106,6 +107,12 @@ func Handle[I, O any](rt *Router, op Op, fn func(context.Context, I) (O, error),
 func (rt *Router) mustBeWhole(op Op) {
 	if op.Access.IsZero() {
 		panic(fmt.Sprintf("%s %s has no access rule", op.Method, op.Path))
+	}
+	if op.Reaches.IsZero() == strings.Contains(op.Path, "{") {
+		panic(fmt.Sprintf("%s %s does not say whose objects it reaches, or has none in its path", op.Method, op.Path))
+	}
+	if op.Access.IsPublic() && op.Reaches != authz.Everyones && !op.Reaches.IsZero() {
+		panic(fmt.Sprintf("%s %s is for callers who have no objects of their own", op.Method, op.Path))
 	}
 	for name, text := range map[string]string{"ID": op.ID, "tag": op.Tag, "summary": op.Summary, "description": op.Description} {
 		if text == "" {

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi/pages"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
@@ -67,14 +68,21 @@ type Mounted struct {
 	Method, Path, ID string
 	Access           string
 	Limit            *ratelimit.Limit
+	Success          int   // status of success
 	Statuses         []int // documented statuses, ascending
+
+	rule  authz.Rule
+	reach authz.Reach
 }
 
 // Operations lists what is mounted, in order of mounting.
 func (rt *Router) Operations() []Mounted {
 	all := make([]Mounted, 0, len(rt.operations))
 	for _, op := range rt.operations {
-		all = append(all, Mounted{Method: op.Method, Path: op.Path, ID: op.ID, Access: op.Access.String(), Limit: op.limited(), Statuses: op.statuses})
+		all = append(all, Mounted{
+			Method: op.Method, Path: op.Path, ID: op.ID, Access: op.Access.String(), Limit: op.limited(), Success: op.Status, Statuses: op.statuses,
+			rule: op.Access, reach: op.Reaches,
+		})
 	}
 	return all
 }

@@ -124,7 +124,8 @@ func (s *Service) adminRoutes(r *httpapi.Router) {
 		Description: "Creates an account without a password, and mails a link that works once and for 7 days (`auth.invite.ttl`), with which its owner sets one; that verifies the address as well. Nobody chooses a password for somebody else. Who lets the invitation expire asks for a new password like everybody.",
 	}, s.invite, checkInvitation)
 	httpapi.Handle(r, httpapi.Op{
-		Method: http.MethodPost, Path: "/users/{id}/password-reset", ID: "startPasswordReset", Tag: usersTag, Access: authz.Can(mayWriteUsers), Status: http.StatusAccepted,
+		Method: http.MethodPost, Path: "/users/{id}/password-reset", ID: "startPasswordReset", Tag: usersTag, Access: authz.Can(mayWriteUsers), Reaches: authz.Everyones,
+		Status:      http.StatusAccepted,
 		Errors:      []*errs.Error{users.ErrNotFound, ErrInactive},
 		Summary:     "Have a user set a new password",
 		Description: "Mails the user a link with which a new password can be set, once and within 10 minutes (`auth.reset.ttl`); a new link voids the old. Until then the password and the sessions stay as they are.",

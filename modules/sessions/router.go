@@ -20,7 +20,7 @@ func (s *Service) routes(r *httpapi.Router) {
 		Description: "Gives the live sessions, the newest first, each with the client that used it last. `?ended=true` gives those that ended in the last 30 days instead, the last to end first, each with the reason. At most 1,000 are listed.",
 	}, s.listMine)
 	httpapi.Handle(r, httpapi.Op{
-		Method: http.MethodDelete, Path: "/users/me/sessions/{id}", ID: "endMySession", Tag: tag, Access: authz.SignedIn,
+		Method: http.MethodDelete, Path: "/users/me/sessions/{id}", ID: "endMySession", Tag: tag, Access: authz.SignedIn, Reaches: authz.OwnAlone,
 		Errors:      []*errs.Error{ErrNotFound},
 		Summary:     "End one of one's own sessions",
 		Description: "Ends a live session: its refresh token dies, and its access tokens are refused. The session of the request itself may be ended too.",

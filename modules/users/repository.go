@@ -137,10 +137,10 @@ func (r repository) update(ctx context.Context, u User, canonical string) error 
 	return orTaken(err)
 }
 
-// hasOtherAdmin spells condition and order as users_active_admins_idx does, so that it reads two rows of it at most.
+// hasOtherAdmin spells condition and order as users_active_admin_idx does, so that it reads two rows of it at most.
 func (r repository) hasOtherAdmin(ctx context.Context, id account.ID) (bool, error) {
 	var other account.ID
-	err := r.q.QueryRow(ctx, `SELECT id FROM users WHERE role = 'admin' AND is_active AND id <> ? ORDER BY id LIMIT 1`, id).Scan(&other)
+	err := r.q.QueryRow(ctx, `SELECT id FROM users WHERE role = 'admin' AND is_active AND id <> ? ORDER BY created_at, id LIMIT 1`, id).Scan(&other)
 	if errors.Is(err, database.ErrNoRows) {
 		return false, nil
 	}

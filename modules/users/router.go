@@ -37,12 +37,13 @@ func (s *Service) changeRoutes(r *httpapi.Router) {
 		Description: "Changes name, language and time zone. `null` clears the latter two. " + merge,
 	}, s.patchMe, checkProfileChange)
 	httpapi.Handle(r, httpapi.Op{
-		Method: http.MethodGet, Path: "/users/{id}", ID: "getUser", Tag: tag, Access: authz.Can(mayRead), Errors: []*errs.Error{ErrNotFound},
+		Method: http.MethodGet, Path: "/users/{id}", ID: "getUser", Tag: tag, Access: authz.Can(mayRead), Reaches: authz.Everyones, Errors: []*errs.Error{ErrNotFound},
 		Summary:     "Get a user",
 		Description: "Gives any user. The `ETag` is the version of the representation, which grows with logins too, since they show in it.",
 	}, s.getUser)
 	httpapi.Handle(r, httpapi.Op{
-		Method: http.MethodPatch, Path: "/users/{id}", ID: "patchUser", Tag: tag, Access: authz.Can(mayWrite), Errors: []*errs.Error{ErrNotFound, ErrEmailTaken, ErrLastAdmin},
+		Method: http.MethodPatch, Path: "/users/{id}", ID: "patchUser", Tag: tag, Access: authz.Can(mayWrite), Reaches: authz.Everyones,
+		Errors:      []*errs.Error{ErrNotFound, ErrEmailTaken, ErrLastAdmin},
 		Summary:     "Change a user",
 		Description: "Changes name, e-mail address, role, whether the user may sign in, and whether the address is verified. Another address is not verified unless the change says so; the old and the new one are told by mail, and links that were mailed to the old one die. A role holds from the next request. A user who is made inactive is signed out everywhere at once, and stays so when made active again. Nobody takes the last active administrator away. " + merge,
 	}, s.patchUser, checkUserChange)
@@ -56,7 +57,7 @@ func (s *Service) eraseRoutes(r *httpapi.Router) {
 		Description: "Gives everything that is held about the user, by the module that holds it: the account, its sessions, what was mailed to it. Passwords, tokens and their digests are not part of it. Each list has at most 10,000 entries, of sessions the newest.",
 	}, s.exportMe)
 	httpapi.Handle(r, httpapi.Op{
-		Method: http.MethodDelete, Path: "/users/{id}", ID: "deleteUser", Tag: tag, Access: authz.Can(mayDelete),
+		Method: http.MethodDelete, Path: "/users/{id}", ID: "deleteUser", Tag: tag, Access: authz.Can(mayDelete), Reaches: authz.Everyones,
 		Errors:      []*errs.Error{ErrNotFound, ErrLastAdmin},
 		Summary:     "Delete a user",
 		Description: "Deletes the account and all that is held about it, for good. Its sessions are refused at once, and its address is free. The last active administrator stays.",
@@ -66,19 +67,19 @@ func (s *Service) eraseRoutes(r *httpapi.Router) {
 // sessionRoutes mounts what administrators do to the sessions of others.
 func (s *Service) sessionRoutes(r *httpapi.Router) {
 	httpapi.Handle(r, httpapi.Op{
-		Method: http.MethodGet, Path: "/users/{id}/sessions", ID: "listUserSessions", Tag: tag, Access: authz.Can(mayReadSessions),
+		Method: http.MethodGet, Path: "/users/{id}/sessions", ID: "listUserSessions", Tag: tag, Access: authz.Can(mayReadSessions), Reaches: authz.Everyones,
 		Errors:      []*errs.Error{ErrNotFound},
 		Summary:     "List a user's sessions",
 		Description: "Gives what the user is shown at `/users/me/sessions`: the live sessions, or with `?ended=true` those that ended in the last 30 days.",
 	}, s.listSessions)
 	httpapi.Handle(r, httpapi.Op{
-		Method: http.MethodDelete, Path: "/users/{id}/sessions", ID: "endUserSessions", Tag: tag, Access: authz.Can(mayEndSessions),
+		Method: http.MethodDelete, Path: "/users/{id}/sessions", ID: "endUserSessions", Tag: tag, Access: authz.Can(mayEndSessions), Reaches: authz.Everyones,
 		Errors:      []*errs.Error{ErrNotFound},
 		Summary:     "End all of a user's sessions",
 		Description: "Ends every live session of the user, whose owner is shown `administrator` as the reason. Signing in anew stays possible. Where none lives it does nothing.",
 	}, s.endSessions)
 	httpapi.Handle(r, httpapi.Op{
-		Method: http.MethodDelete, Path: "/users/{id}/sessions/{sid}", ID: "endUserSession", Tag: tag, Access: authz.Can(mayEndSessions),
+		Method: http.MethodDelete, Path: "/users/{id}/sessions/{sid}", ID: "endUserSession", Tag: tag, Access: authz.Can(mayEndSessions), Reaches: authz.Everyones,
 		Errors:      []*errs.Error{sessions.ErrNotFound},
 		Summary:     "End one of a user's sessions",
 		Description: "Ends a live session of the user, whose owner is shown `administrator` as the reason.",

@@ -208,26 +208,3 @@ func TestEveryErrorCodeHasAPage(t *testing.T) {
 		require.Contains(t, r.Header.Get("Content-Type"), "text/html")
 	}
 }
-
-// TestAccessIsWhatTheOperationSays asks every operation as everyone.
-func TestAccessIsWhatTheOperationSays(t *testing.T) {
-	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
-		api := testkit.Serve(t, db)
-		user, admin, disabled := api.User(), api.Admin(), api.User()
-		_, err := api.App.Stores.DB.Exec(t.Context(), `UPDATE users SET is_active = ? WHERE id = ?`, false, disabled.ID)
-		require.NoError(t, err)
-		for _, op := range api.App.Router.Operations() {
-			api.LogIn(&user) // logging out is one of the operations
-			api.LogIn(&admin)
-			for who, as := range map[string]*testkit.API{
-				"nobody": api, "garbage": api.WithToken("garbage"), "disabled": api.As(disabled), "user": api.As(user), "admin": api.As(admin),
-			} {
-				status := as.Do(op.Method, op.Path, nil).StatusCode
-				signedIn := who == "user" || who == "admin"
-				allowed := op.Access == "public" || signedIn && op.Access == "signed in" || who == string(account.RoleAdmin)
-				require.Equal(t, allowed, status != http.StatusUnauthorized && status != http.StatusForbidden, "%s %s as %s: %d", op.Method, op.Path, who, status)
-			}
-		}
-	})
-}

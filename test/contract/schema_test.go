@@ -23,15 +23,15 @@ func TestBothEnginesHaveTheSameSchema(t *testing.T) {
 	if os.Getenv(testkit.PostgresVariable) == "" {
 		return // one engine has nothing to be compared with
 	}
-	sqlite, postgres := schemaOf(t, testkit.SQLite(t)), schemaOf(t, testkit.Postgres(t))
+	sqlite := schemaOf(t, testkit.Serve(t, testkit.SQLite(t)).App.Stores.DB)
+	postgres := schemaOf(t, testkit.Serve(t, testkit.Postgres(t)).App.Stores.DB)
 	require.Greater(t, len(sqlite), 50)
 	require.Equal(t, strings.Join(sqlite, "\n"), strings.Join(postgres, "\n"))
 }
 
 // schemaOf lists "table column type null" and "table index (columns) unique".
-func schemaOf(t *testing.T, on testkit.Database) []string {
+func schemaOf(t *testing.T, db *database.DB) []string {
 	t.Helper()
-	db := testkit.Serve(t, on).App.Stores.DB
 	columns, indexes := sqliteColumns, sqliteIndexes
 	if db.Engine() == database.PostgreSQL {
 		columns, indexes = postgresColumns, postgresIndexes
@@ -53,11 +53,15 @@ func describe(t *testing.T, db *database.DB, query string) []string {
 		var flag bool
 		require.NoError(t, rows.Scan(&table, &name, &what, &flag))
 		if !foreignTables.MatchString(table) {
-			all = append(all, fmt.Sprint(table, " ", name, " ", sqliteType(what), " ", flag))
+			all = append(all, line(table, name, what, flag))
 		}
 	}
 	require.NoError(t, rows.Err())
 	return all
+}
+
+func line(table, name, what string, flag bool) string {
+	return fmt.Sprint(table, " ", name, " ", sqliteType(what), " ", flag)
 }
 
 // sqliteType is what core/database converts each of PostgreSQL's types to.
@@ -65,7 +69,7 @@ func sqliteType(postgres string) string {
 	switch postgres {
 	case "uuid", "text", "jsonb":
 		return "TEXT"
-	case "timestamp with time zone", "boolean", "bigint", "integer", "smallint":
+	case "timestamp with time zone", "timestamptz", "boolean", "bigint", "integer", "smallint":
 		return "INTEGER"
 	case "bytea":
 		return "BLOB"
