@@ -45,5 +45,5 @@ type (
 	Session = sessions.Session
 )
 
-// ViewUser gives an account as the API shows it.
-func ViewUser(u User) UserView { return users.View(u) }
+// ViewUser gives an account as the API shows it at the root.
+func ViewUser(u User) UserView { return users.View(context.Background(), u) }

@@ -415,6 +415,7 @@ func TestTheInsideStaysInside(t *testing.T) {
 		require.Equal(t, 2, strings.Count(b.log.String(), "the-"+how), "once as a failure, once in the access log")
 	}
 	require.Contains(t, b.log.String(), "border_test.go", "the panic's stack")
+	require.Equal(t, 2, strings.Count(b.log.String(), `"stack":"goroutine`))
 	r := b.send("GET", "/broken/away", "")
 	r.problem(503, "SERVICE_UNAVAILABLE")
 	require.Equal(t, "2", r.Header.Get("Retry-After"))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +87,8 @@ func (rt *Router) writeProblem(w *response, e *errs.Error) {
 func (rt *Router) logFailure(w *response, r *http.Request, e *errs.Error) {
 	switch {
 	case e.Status() == http.StatusInternalServerError:
-		rt.deps.Logger.ErrorContext(r.Context(), "request failed", "route", w.request.route, "request_id", w.request.id, "cause", e.Error())
+		rt.deps.Logger.ErrorContext(r.Context(), "request failed", "request_id", w.request.id, "route", w.request.route,
+			"cause", e.Error(), "stack", string(debug.Stack()))
 	case e.Status() == http.StatusServiceUnavailable:
 		rt.deps.Logger.WarnContext(r.Context(), "request refused", "route", w.request.route, "request_id", w.request.id, "cause", e.Error())
 	}

@@ -19,6 +19,7 @@ type request struct {
 	id        string
 	route     string // pattern's path, "" until one matched
 	path      string // as the client wrote it, base path included
+	base      string // the base path
 	addr      netip.Addr
 	userAgent string // as the client wrote it
 	languages string // Accept-Language, as the client wrote it
@@ -39,6 +40,15 @@ func Principal(ctx context.Context) account.Principal {
 		return r.principal
 	}
 	return account.Principal{}
+}
+
+// PathTo gives the path at which the client reaches a path of this service: below http.base_path. Outside a request it is the
+// path itself.
+func PathTo(ctx context.Context, path string) string {
+	if r := fromContext(ctx); r != nil {
+		return r.base + path
+	}
+	return path
 }
 
 // ClientAddr gives the client's address, past the trusted proxies. It is invalid outside a request.

@@ -119,7 +119,7 @@ func (rt *Router) Serve(deps Dependencies) (http.Handler, error) {
 // serve is what happens around every request, whatever it is for.
 func (rt *Router) serve(w http.ResponseWriter, r *http.Request) {
 	rw := &response{ResponseWriter: w, request: request{
-		id: requestID(r.Header), path: r.URL.EscapedPath(), started: time.Now(),
+		id: requestID(r.Header), path: r.URL.EscapedPath(), base: rt.basePath, started: time.Now(),
 		addr: clientAddr(r, rt.deps.Settings.TrustedProxies), userAgent: r.UserAgent(), languages: r.Header.Get("Accept-Language"),
 	}}
 	ctx := context.WithValue(r.Context(), requestKey{}, &rw.request)

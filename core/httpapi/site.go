@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/gatehouse/gatehouse/core/httpapi/pages"
 )
@@ -27,10 +28,17 @@ func (rt *Router) mountSite() error {
 		}
 		rt.page(pattern, p.Serve)
 	}
-	asJSON := newFile("application/openapi+json", rt.DocumentJSON())
-	asYAML := newFile("application/openapi+yaml", rt.DocumentYAML())
-	rt.page("GET /openapi.json", asJSON.serve)
-	rt.page("GET /openapi.yaml", asYAML.serve)
+	documents := sync.OnceValues(func() (asJSON, asYAML file) { // when somebody asks: it takes longer than all else at the start
+		return newFile("application/openapi+json", rt.DocumentJSON()), newFile("application/openapi+yaml", rt.DocumentYAML())
+	})
+	rt.page("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) bool {
+		asJSON, _ := documents()
+		return asJSON.serve(w, r)
+	})
+	rt.page("GET /openapi.yaml", func(w http.ResponseWriter, r *http.Request) bool {
+		_, asYAML := documents()
+		return asYAML.serve(w, r)
+	})
 	rt.page("GET /healthz", func(w http.ResponseWriter, _ *http.Request) bool {
 		writeHealth(w)
 		return true

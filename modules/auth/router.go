@@ -134,7 +134,7 @@ func (s *Service) adminRoutes(r *httpapi.Router) {
 
 func (s *Service) invite(ctx context.Context, in httpapi.Body[inviteRequest]) (users.Response, error) {
 	u, err := s.Invite(ctx, Invitation{Email: in.Body.email, FullName: in.Body.fullName, Role: in.Body.Role})
-	return users.View(u), err
+	return users.View(ctx, u), err
 }
 
 func (s *Service) startReset(ctx context.Context, in byID) (httpapi.NoContent, error) {

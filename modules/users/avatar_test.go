@@ -117,6 +117,23 @@ func TestAnAvatarIsTakenAsABodyAndAsAFormAndServedToEverybody(t *testing.T) {
 	})
 }
 
+func TestAnAvatarIsReachedBelowTheBasePath(t *testing.T) {
+	t.Parallel()
+	db := testkit.SQLite(t)
+	admin := testkit.Serve(t, db).Admin()
+	api := newAlbum(t, db, testkit.WithSetting("http.base_path", "/api"))
+	for _, r := range []*testkit.Response{
+		api.As(admin).WithHeader("Content-Type", "image/png").Put("/api/users/me/avatar", pngOf(t, color.White)), api.As(admin).Get("/api/users/me"), api.As(admin).Get("/api/users/" + admin.ID.String()),
+	} {
+		var got struct {
+			AvatarURL string `json:"avatar_url"`
+		}
+		r.Status(http.StatusOK).JSON(&got)
+		require.Regexp(t, `^/api/avatars/[0-9a-f]{32}\.jpg$`, got.AvatarURL)
+		api.Get(got.AvatarURL).Status(http.StatusOK)
+	}
+}
+
 func TestATransparentAvatarIsAPNG(t *testing.T) {
 	t.Parallel()
 	api := newAlbum(t, testkit.SQLite(t))

@@ -35,5 +35,5 @@ func (s *Service) export(ctx context.Context, id account.ID) (any, error) {
 		return nil, err
 	}
 	has, err := repo.hasPassword(ctx, id)
-	return held{Response: toResponse(u), HasPassword: has}, err
+	return held{Response: toResponse(ctx, u), HasPassword: has}, err
 }

@@ -88,27 +88,27 @@ func (s *Service) sessionRoutes(r *httpapi.Router) {
 
 func (s *Service) getMe(ctx context.Context, _ struct{}) (Response, error) {
 	u, err := s.ByID(ctx, httpapi.Principal(ctx).Account)
-	return toResponse(u), err
+	return toResponse(ctx, u), err
 }
 
 func (s *Service) patchMe(ctx context.Context, in profileChangeInput) (Response, error) {
-	u, err := s.Change(ctx, httpapi.Principal(ctx).Account, in.Body.change, expecting(in.Precondition))
-	return toResponse(u), err
+	u, err := s.Change(ctx, httpapi.Principal(ctx).Account, in.Body.change, expecting(ctx, in.Precondition))
+	return toResponse(ctx, u), err
 }
 
 func (s *Service) getUser(ctx context.Context, in byID) (Response, error) {
 	u, err := s.ByID(ctx, in.ID)
-	return toResponse(u), err
+	return toResponse(ctx, u), err
 }
 
 func (s *Service) patchUser(ctx context.Context, in userChangeInput) (Response, error) {
-	u, err := s.Change(ctx, in.ID, in.Body.change, expecting(in.Precondition))
-	return toResponse(u), err
+	u, err := s.Change(ctx, in.ID, in.Body.change, expecting(ctx, in.Precondition))
+	return toResponse(ctx, u), err
 }
 
 // expecting holds a precondition against the representation whose version it names.
-func expecting(p httpapi.Precondition) func(User) error {
-	return func(u User) error { return p.Check(toResponse(u)) }
+func expecting(ctx context.Context, p httpapi.Precondition) func(User) error {
+	return func(u User) error { return p.Check(toResponse(ctx, u)) }
 }
 
 func (s *Service) exportMe(ctx context.Context, _ struct{}) (exportResponse, error) {
@@ -157,7 +157,7 @@ func (s *Service) avatarRoutes(r *httpapi.Router) {
 
 func (s *Service) setMyAvatar(ctx context.Context, in avatarUpload) (Response, error) {
 	u, err := s.SetAvatar(ctx, httpapi.Principal(ctx).Account, in.File)
-	return toResponse(u), err
+	return toResponse(ctx, u), err
 }
 
 func (s *Service) removeMyAvatar(ctx context.Context, _ struct{}) (httpapi.NoContent, error) {
@@ -177,5 +177,5 @@ func (s *Service) listRoutes(r *httpapi.Router) {
 
 func (s *Service) listUsers(ctx context.Context, in listInput) (page.Page[Response], error) {
 	p, err := s.walkOn(ctx, in.walk)
-	return page.Map(p, toResponse), err
+	return page.Map(p, func(u User) Response { return toResponse(ctx, u) }), err
 }

@@ -1,6 +1,7 @@
 package users
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"strconv"
@@ -147,12 +148,12 @@ func parsedOrCleared(m httpapi.Member[*string], parse func(string) (string, erro
 }
 
 // View gives a user as the API shows it, to modules whose operations answer with one.
-func View(u User) Response { return toResponse(u) }
+func View(ctx context.Context, u User) Response { return toResponse(ctx, u) }
 
-func toResponse(u User) Response {
+func toResponse(ctx context.Context, u User) Response {
 	r := Response{
 		ID: u.ID, Email: u.Email, FullName: u.FullName, Role: u.Role, IsActive: u.IsActive, EmailVerified: u.EmailVerified,
-		AvatarURL: avatarURL(u.Avatar), Locale: u.Locale, Timezone: u.Timezone,
+		AvatarURL: avatarURL(ctx, u.Avatar), Locale: u.Locale, Timezone: u.Timezone,
 		CreatedAt: httpapi.Time(u.CreatedAt), UpdatedAt: httpapi.Time(u.UpdatedAt), version: u.Version,
 	}
 	if u.LastLoginAt != nil {
@@ -161,12 +162,11 @@ func toResponse(u User) Response {
 	return r
 }
 
-func avatarURL(name *string) *string {
+func avatarURL(ctx context.Context, name *string) *string {
 	if name == nil {
 		return nil
 	}
-	url := "/avatars/" + *name
-	return &url
+	return new(httpapi.PathTo(ctx, "/avatars/"+*name))
 }
 
 type sessionsOf struct {

@@ -109,7 +109,9 @@ func TestTwoAdministratorsAgainstEachOtherLeaveOne(t *testing.T) {
 		who := [2]testkit.User{a.Admin(), a.Admin()}
 		attacks := []func(*testkit.API, testkit.User) *testkit.Response{
 			func(api *testkit.API, u testkit.User) *testkit.Response { return api.Patch(path(u), `{"role":"user"}`) },
-			func(api *testkit.API, u testkit.User) *testkit.Response { return api.Patch(path(u), `{"is_active":false}`) },
+			func(api *testkit.API, u testkit.User) *testkit.Response {
+				return api.Patch(path(u), `{"is_active":false}`)
+			},
 			func(api *testkit.API, u testkit.User) *testkit.Response { return api.Delete(path(u), nil) },
 		}
 		lastAdmin := 0
