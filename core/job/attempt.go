@@ -41,6 +41,9 @@ func (a *attempts[A]) Work(ctx context.Context, j *river.Job[A]) (err error) {
 	case errors.As(err, &p):
 		log.InfoContext(ctx, "job given up as pointless", "cause", err.Error())
 		return river.JobCancel(err)
+	case errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely):
+		log.InfoContext(ctx, "job cancelled by an operator", "cause", err.Error())
+		return context.Cause(ctx)
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		log.InfoContext(ctx, "job interrupted; it goes back to the queue")
 		return context.Cause(ctx) // whatever err says: to River this alone is no failed attempt

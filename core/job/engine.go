@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,10 +14,19 @@ import (
 
 // engine is River on one of the databases, whose transactions are of a type of their own.
 type engine interface {
-	insert(ctx context.Context, native any, a Args, o *river.InsertOpts) error
+	on(native any) (table, error) // in a transaction
 	worker(c river.Config) (client, error)
 	polls() bool
 	due(ctx context.Context, kinds []string) (bool, error) // whether a job of these kinds is at work or may be begun
+}
+
+// table is River's table of jobs, in a transaction.
+type table interface {
+	insert(ctx context.Context, a Args, o *river.InsertOpts) error
+	list(ctx context.Context, p *river.JobListParams) ([]*rivertype.JobRow, error)
+	get(ctx context.Context, id int64) (*rivertype.JobRow, error)
+	retry(ctx context.Context, id int64) error
+	cancel(ctx context.Context, id int64) error
 }
 
 // client is a river.Client that works jobs.
@@ -29,7 +39,7 @@ type client interface {
 
 type riverEngine[T any] struct {
 	driver riverdriver.Driver[T]
-	client *river.Client[T] // inserts alone
+	client *river.Client[T] // works nothing
 	asks   bool
 }
 
@@ -38,13 +48,12 @@ func newEngine[T any](driver riverdriver.Driver[T], c river.Config) (engine, err
 	return &riverEngine[T]{driver: driver, client: inserts, asks: c.PollOnly}, err
 }
 
-func (e *riverEngine[T]) insert(ctx context.Context, native any, a Args, o *river.InsertOpts) error {
+func (e *riverEngine[T]) on(native any) (table, error) {
 	tx, ok := native.(T)
 	if !ok {
-		return fmt.Errorf("job: the transaction is of another database")
+		return nil, errors.New("job: the transaction is of another database")
 	}
-	_, err := e.client.InsertTx(ctx, tx, a, o)
-	return err
+	return riverTable[T]{e.client, tx}, nil
 }
 
 func (e *riverEngine[T]) worker(c river.Config) (client, error) { return river.NewClient(e.driver, &c) }
@@ -66,3 +75,35 @@ func (e *riverEngine[T]) due(ctx context.Context, kinds []string) (bool, error) 
 
 // lookedAt is how many jobs due looks at, those that are scheduled first.
 const lookedAt = 100
+
+type riverTable[T any] struct {
+	client *river.Client[T]
+	tx     T
+}
+
+func (t riverTable[T]) insert(ctx context.Context, a Args, o *river.InsertOpts) error {
+	_, err := t.client.InsertTx(ctx, t.tx, a, o)
+	return err
+}
+
+func (t riverTable[T]) list(ctx context.Context, p *river.JobListParams) ([]*rivertype.JobRow, error) {
+	found, err := t.client.JobListTx(ctx, t.tx, p)
+	if err != nil {
+		return nil, err
+	}
+	return found.Jobs, nil
+}
+
+func (t riverTable[T]) get(ctx context.Context, id int64) (*rivertype.JobRow, error) {
+	return t.client.JobGetTx(ctx, t.tx, id)
+}
+
+func (t riverTable[T]) retry(ctx context.Context, id int64) error {
+	_, err := t.client.JobRetryTx(ctx, t.tx, id)
+	return err
+}
+
+func (t riverTable[T]) cancel(ctx context.Context, id int64) error {
+	_, err := t.client.JobCancelTx(ctx, t.tx, id)
+	return err
+}

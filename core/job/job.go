@@ -28,6 +28,7 @@ type Options struct {
 	Timeout     time.Duration                           // of one attempt, after which its context ends; 1 minute unless set
 	MaxAttempts int                                     // 13 unless set: with the usual back-off, about 17 hours
 	Backoff     func(attempt int) (after time.Duration) // how long to wait after an attempt that failed; 1s, 16s, 81s … (attempt⁴) unless set
+	Shows       []string                                // members of the arguments, by their names in JSON, that operators are shown; none unless set
 }
 
 // The defaults of Options.

@@ -16,6 +16,7 @@ import (
 
 // Queue is where jobs are put. Its zero value takes none; Open gives one that does. It is safe for concurrent use.
 type Queue struct {
+	db        *database.DB
 	engine    engine
 	kinds     map[string]Handler
 	schedules []Periodic
@@ -46,6 +47,7 @@ type QueueOptions struct {
 // kind, or a schedule has none: mistakes of the program.
 func Open(db *database.DB, o QueueOptions) (*Queue, error) {
 	return open(o, func(q *Queue) (engine, error) {
+		q.db = db
 		pool, write := db.Handles()
 		if pool == nil {
 			return newEngine(riversqlite.New(write), q.config(true)) // River would ask for news 20 times a second
@@ -92,5 +94,11 @@ func (q *Queue) Enqueue(ctx context.Context, tx *database.Tx, a Args, opts ...Op
 	for _, opt := range opts {
 		opt(&insert)
 	}
-	return tx.Native(ctx, func(ctx context.Context, native any) error { return q.engine.insert(ctx, native, a, &insert) })
+	return tx.Native(ctx, func(ctx context.Context, native any) error {
+		t, err := q.engine.on(native)
+		if err != nil {
+			return err
+		}
+		return t.insert(ctx, a, &insert)
+	})
 }

@@ -31,7 +31,10 @@ func (mailArgs) Kind() string { return "auth.mail" }
 
 // mailWork says how mails are worked: in a queue of their own, so that a mail server which answers each step as late as it
 // may keeps nothing else waiting.
-var mailWork = job.Options{Queue: "mail", Timeout: 3 * time.Minute}
+var mailWork = job.Options{
+	Queue: "mail", Timeout: 3 * time.Minute,
+	Shows: []string{"mail", "address", "account", "new_address", "requested_at", "language"}, // the id leads to a token
+}
 
 // newMail is a mail to whoever has the address, as somebody asks for it now.
 func (s *Service) newMail(ctx context.Context, name string, email account.Email) mailArgs {

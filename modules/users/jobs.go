@@ -28,7 +28,7 @@ type mailArgs struct {
 func (mailArgs) Kind() string { return "users.mail" }
 
 // mailWork shares a queue with all mail, which a slow mail server may hold up, and nothing else.
-var mailWork = job.Options{Queue: "mail", Timeout: 3 * time.Minute}
+var mailWork = job.Options{Queue: "mail", Timeout: 3 * time.Minute, Shows: []string{"id", "mail", "address", "at", "language"}}
 
 // tellOfAddressTx has the old and the new address of an account told.
 func (s *Service) tellOfAddressTx(ctx context.Context, tx *database.Tx, u User, old string) error {

@@ -68,7 +68,7 @@ func New(d Deps) (*Service, module.Module) {
 	return s, module.Module{
 		Name: "users", Needs: []string{"sessions"}, Settings: s.settings, Migrations: migrations, Permissions: permissions, Routes: s.routes,
 		Export: s.export, Erase: s.eraseTx,
-		Jobs:      []job.Handler{job.Handle(mailWork, s.sendMail), job.Handle(job.Options{}, s.sweepAvatar), job.Handle(job.Options{}, s.fold)},
+		Jobs:      []job.Handler{job.Handle(mailWork, s.sendMail), job.Handle(job.Options{Shows: []string{"account", "name"}}, s.sweepAvatar), job.Handle(job.Options{}, s.fold)},
 		Schedules: []job.Periodic{{Every: foldEvery, Args: foldArgs{}}},
 	}
 }
