@@ -248,6 +248,7 @@ func TestWhatNeedsNoStorePrintsWithoutOne(t *testing.T) {
 		{[]string{"reference", "settings"}, `GATEHOUSE_HTTP_ADDR`},
 		{[]string{"reference", "access"}, `(?m)^\| .GET /users/me. `},
 		{[]string{"reference", "schema"}, `(?m)^## users$`},
+		{[]string{"reference", "schema", "--uses", "../test/contract/testdata"}, `finds rows by`},
 		{[]string{"reference", "cli"}, `(?s)## gatehouse serve.*## gatehouse user create`},
 	} {
 		dir := t.TempDir()

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,4 +82,17 @@ func TestStandardInputMustHoldOneLine(t *testing.T) {
 			require.NotContains(t, r.err, "marker")
 		})
 	}
+}
+
+func TestAReferenceOfWhatIsNotThereIsNone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := run(t, dir, "", "reference", "schema", "--uses", dir)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.err, "uses.sqlite.txt")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "uses.sqlite.txt"), []byte("  by nobody\n"), 0o600))
+	r = run(t, dir, "", "reference", "schema", "--uses", dir)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.err, "begins without a statement")
+	require.Empty(t, r.out)
 }

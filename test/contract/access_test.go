@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -58,9 +59,7 @@ func fixed(body any) func(*matrix, testkit.User) any {
 func mailedTo(page string, with map[string]string) func(*matrix, testkit.User) any {
 	return func(m *matrix, _ testkit.User) any {
 		body := map[string]string{"token": mailedTokens(m.t, m.api, m.api.User())[page]}
-		for name, value := range with {
-			body[name] = value
-		}
+		maps.Copy(body, with)
 		return body
 	}
 }
@@ -88,8 +87,8 @@ var askings = map[string]asking{
 	"endMySession":       {session: true},
 }
 
-// matrix are those who call and whom calls are about. Who is refused may be refused again and again; each call that
-// succeeds has a caller, and somebody whom it is about, of its own.
+// matrix are those who call and whom calls are about. Who is refused, or only reads, may call again and again; each other
+// call that succeeds has a caller, or somebody whom it is about, of its own.
 type matrix struct {
 	t                   *testing.T
 	api                 *testkit.API
@@ -115,14 +114,12 @@ func newMatrix(t *testing.T, api *testkit.API) *matrix {
 	return m
 }
 
+var roleOf = map[authz.Caller]account.Role{authz.User: account.RoleUser, authz.Administrator: account.RoleAdmin}
+
 // caller makes somebody, one of whose sessions has ended.
 func (m *matrix) caller(c authz.Caller) testkit.User {
 	m.t.Helper()
-	u := m.api.User(func(u *testkit.User) {
-		if c == authz.Administrator {
-			u.Role = account.RoleAdmin
-		}
-	})
+	u := m.api.User(func(u *testkit.User) { u.Role = roleOf[c] })
 	ended := u
 	m.api.LogIn(&ended)
 	m.endedOf[u.ID] = sessionOf(m.t, m.api.As(ended))
@@ -163,19 +160,27 @@ func (m *matrix) refuses(op httpapi.Mounted, c authz.Caller, o authz.Object, wan
 	}
 }
 
-// allows asks as somebody new, about somebody new, since what succeeds may leave nothing of either.
+// allows asks as somebody new, or about somebody new, where what succeeds may leave nothing of them.
 func (m *matrix) allows(op httpapi.Mounted, c authz.Caller, o authz.Object, want int) {
 	m.t.Helper()
+	lasting := op.Method == http.MethodGet || op.Access == "public" // for those who call and those whom it is about
 	caller, as := testkit.User{}, m.api.WithToken("garbage")
+	switch {
+	case c == authz.Nobody:
+	case lasting || o == authz.Anothers || o == authz.Administrators:
+		caller = map[authz.Caller]testkit.User{authz.User: m.user, authz.Administrator: m.admin}[c]
+	default:
+		caller = m.api.User(func(u *testkit.User) { u.Role = roleOf[c] })
+	}
 	if c != authz.Nobody {
-		caller = m.caller(c)
 		as = m.api.As(caller)
 	}
 	another, boss := m.someone, m.boss
-	switch o {
-	case authz.Anothers:
+	switch {
+	case lasting:
+	case o == authz.Anothers:
 		another = m.api.User()
-	case authz.Administrators:
+	case o == authz.Administrators:
 		boss = m.api.Admin()
 	}
 	r := m.ask(op, as, caller, m.thing(op, caller, o, another, boss))

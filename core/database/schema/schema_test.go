@@ -83,7 +83,7 @@ DROP INDEX IF EXISTS notes_bare_idx;
 CREATE TABLE passing (a TEXT, b TEXT, PRIMARY KEY (a, b));
 DROP TABLE passing;
 CREATE TRIGGER notes_trigger AFTER INSERT ON notes BEGIN UPDATE notes SET hidden = CASE WHEN 1 THEN 0 END; DELETE FROM notes; END;
-PRAGMA optimize;
+PRAGMA user_version = 1;
 ALTER TABLE notes RENAME TO memos`,
 		"migrations/0002_more.postgres.sql": "SELECT 1",
 	}))
