@@ -48,6 +48,16 @@ func withBroken(stores *app.Stores) ([]module.Module, error) {
 	}}), err
 }
 
+// away gives a client of a service whose database is away.
+func (s *stage) away() *testkit.API {
+	const key = "away"
+	if s.apps[key] == nil {
+		s.apps[key] = testkit.Serve(s.theatre.t, s.db, s.options(nil)...)
+		s.apps[key].App.Stores.DB.Close()
+	}
+	return s.apps[key].For(s.T)
+}
+
 // broken gives a client of a service that has those operations.
 func (s *stage) broken() *testkit.API {
 	const key = "broken"
