@@ -188,18 +188,8 @@ func everyAnswer() []proof {
 			} {
 				require.Empty(s.T, r.Header.Get("Content-Encoding"))
 			}
-			for _, id := range []string{"login", "refresh"} {
-				require.Contains(s.T, operationIDs(s.api), id)
-			}
 		}, elsewhere: []string{"core/httpapi TestAnswersThatHoldATokenAreNotCompressed"}},
 	}
-}
-
-func operationIDs(api *testkit.API) (ids []string) {
-	for _, op := range api.App.Router.Operations() {
-		ids = append(ids, op.ID)
-	}
-	return ids
 }
 
 // answers gives one of every kind.

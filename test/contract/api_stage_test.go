@@ -3,6 +3,7 @@ package contract_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -146,14 +147,7 @@ func (s *stage) members(r *testkit.Response) map[string]any {
 }
 
 // names lists an object's members in order.
-func names(m map[string]any) []string {
-	all := make([]string, 0, len(m))
-	for name := range m {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return all
-}
+func names(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // userMembers are those of a User, in order.
 var userMembers = []string{
