@@ -161,7 +161,7 @@ func (s *stage) process(settings ...string) process {
 	go func() { ended <- a.Serve(running, app.Roles{API: true}, func(at app.Listening) { listening <- at }) }()
 	s.Cleanup(func() {
 		stop()
-		<-ended
+		_ = <-ended // what it says of a database that was closed is no matter
 		a.Close(context.Background())
 	})
 	select {

@@ -32,10 +32,10 @@ type theatre struct {
 	addresses   int
 }
 
-func newTheatre(t *testing.T, db testkit.Database, settings []string) *theatre {
+func newTheatre(t *testing.T, db testkit.Database) *theatre {
 	t.Helper()
 	h := &theatre{t: t, db: db, clk: clock.NewFake(time.Now()), folder: t.TempDir(), apps: map[string]*testkit.API{}}
-	h.plain = h.serve(settings...)
+	h.plain = h.serve()
 	h.user, h.admin = h.plain.User(), h.plain.Admin()
 	h.signedIn = h.clk.Now()
 	return h
