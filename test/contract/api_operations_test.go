@@ -161,7 +161,9 @@ func (s *stage) process(settings ...string) process {
 	go func() { ended <- a.Serve(running, app.Roles{API: true}, func(at app.Listening) { listening <- at }) }()
 	s.Cleanup(func() {
 		stop()
-		_ = <-ended // what it says of a database that was closed is no matter
+		if err := <-ended; err != nil {
+			s.Log("it ended with:", err) // as it may where a proof took its database away
+		}
 		a.Close(context.Background())
 	})
 	select {
