@@ -21,10 +21,6 @@ type large struct {
 	Text string `json:"text"`
 }
 
-type how struct {
-	How string `path:"how"`
-}
-
 // withBroken adds operations that panic, fail, and answer at length, with a token or without one.
 func withBroken(stores *app.Stores) ([]module.Module, error) {
 	modules, err := app.Standard(stores)
@@ -35,12 +31,8 @@ func withBroken(stores *app.Stores) ([]module.Module, error) {
 		return large{strings.Repeat("as long as it is dull ", 200)}, nil
 	}
 	return append(modules, module.Module{Name: "broken", Routes: func(r *httpapi.Router) {
-		httpapi.Handle(r, op("/broken/{how}", "break"), func(_ context.Context, in how) (large, error) {
-			if in.How == "panic" {
-				panic(inside)
-			}
-			return large{}, errors.New(inside)
-		})
+		httpapi.Handle(r, op("/broken/panic", "panic"), func(context.Context, struct{}) (large, error) { panic(inside) })
+		httpapi.Handle(r, op("/broken/error", "error"), func(context.Context, struct{}) (large, error) { return large{}, errors.New(inside) })
 		httpapi.Handle(r, op("/large", "large"), long)
 		token := op("/token", "token")
 		token.HoldsToken = true
