@@ -42,6 +42,11 @@ func (s *Service) LogIn(ctx context.Context, in Login) (Tokens, error) {
 		return Tokens{}, err
 	}
 	started, err := s.answer(ctx, cred, in, attempt)
+	if errors.Is(err, errOvertaken) {
+		if cred, err = s.deps.Accounts.Credentials(ctx, in.Email); err == nil || errors.Is(err, users.ErrNotFound) {
+			started, err = s.answer(ctx, cred, in, attempt)
+		}
+	}
 	if err != nil {
 		s.giveUp(ctx, attempt, err)
 		return Tokens{}, err
@@ -92,7 +97,12 @@ func (s *Service) match(ctx context.Context, cred users.Credentials, p secret.St
 	return weak, nil
 }
 
-// startSession locks the account, finds it active with the very hash that was verified, and starts the session, at once.
+// errOvertaken is a right password whose hash is no longer the account's: another login has renewed it, which is worth a
+// second look, or the password was changed.
+var errOvertaken = ErrInvalidCredentials.WithCause(errors.New("the hash was replaced since it was verified"))
+
+// startSession locks the account, finds it active with the very hash that was verified, and starts the session, at once. It
+// returns errOvertaken where that is no longer so.
 func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash string, a attempt, c sessions.Client) (started sessions.Started, err error) {
 	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		ok, err := s.deps.Accounts.RecordLoginTx(ctx, tx, cred.ID, cred.PasswordHash, hash)
@@ -100,7 +110,7 @@ func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash
 			return err
 		}
 		if !ok {
-			return ErrInvalidCredentials
+			return errOvertaken
 		}
 		if err := s.succeedTx(ctx, tx, cred.ID, a); err != nil {
 			return err

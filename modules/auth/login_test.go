@@ -104,6 +104,27 @@ func TestLoginRenewsAHashWeakerThanTodays(t *testing.T) {
 	})
 }
 
+// TestLoginsAtOnceMayAllRenewAHash: the first to renew it takes nobody's right password for a wrong one.
+func TestLoginsAtOnceMayAllRenewAHash(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := testkit.Serve(t, db)
+		u := api.User()
+		weak := password.NewHasher(password.Settings{Memory: 8 << 20, Time: 1, Parallel: 1, Permits: 1, QueueDeadline: time.Minute})
+		hash, err := weak.Hash(t.Context(), secret.New(u.Password))
+		require.NoError(t, err)
+		change(t, api, `UPDATE users SET password_hash = ? WHERE id = ?`, hash, u.ID)
+		answers := make(chan *testkit.Response, 6)
+		for range cap(answers) {
+			go func() { answers <- api.Post("/auth/login", credentials(u.Email, u.Password)) }()
+		}
+		for range cap(answers) {
+			(<-answers).Status(http.StatusOK)
+		}
+		api.Post("/auth/login", credentials(u.Email, "x")).Problem(http.StatusBadRequest, "INVALID_CREDENTIALS")
+	})
+}
+
 func TestFailedLoginsSlowDownAnAccountHoweverItIsSpelled(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {

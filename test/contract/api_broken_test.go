@@ -21,10 +21,6 @@ type large struct {
 	Text string `json:"text"`
 }
 
-type how struct {
-	How string `path:"how"`
-}
-
 // withBroken adds operations that panic, fail, and answer at length, with a token or without one.
 func withBroken(stores *app.Stores) ([]module.Module, error) {
 	modules, err := app.Standard(stores)
@@ -35,17 +31,23 @@ func withBroken(stores *app.Stores) ([]module.Module, error) {
 		return large{strings.Repeat("as long as it is dull ", 200)}, nil
 	}
 	return append(modules, module.Module{Name: "broken", Routes: func(r *httpapi.Router) {
-		httpapi.Handle(r, op("/broken/{how}", "break"), func(_ context.Context, in how) (large, error) {
-			if in.How == "panic" {
-				panic(inside)
-			}
-			return large{}, errors.New(inside)
-		})
+		httpapi.Handle(r, op("/broken/panic", "panic"), func(context.Context, struct{}) (large, error) { panic(inside) })
+		httpapi.Handle(r, op("/broken/error", "error"), func(context.Context, struct{}) (large, error) { return large{}, errors.New(inside) })
 		httpapi.Handle(r, op("/large", "large"), long)
 		token := op("/token", "token")
 		token.HoldsToken = true
 		httpapi.Handle(r, token, long)
 	}}), err
+}
+
+// away gives a client of a service whose database is away.
+func (s *stage) away() *testkit.API {
+	const key = "away"
+	if s.apps[key] == nil {
+		s.apps[key] = testkit.Serve(s.theatre.t, s.db, s.options(nil)...)
+		s.apps[key].App.Stores.DB.Close()
+	}
+	return s.apps[key].For(s.T)
 }
 
 // broken gives a client of a service that has those operations.

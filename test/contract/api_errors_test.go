@@ -236,9 +236,7 @@ func errorCodes() []proof {
 			api.Post("/auth/login", "{}").Problem(http.StatusTooManyRequests, "RATE_LIMITED")
 		}},
 		{says: `SERVICE_UNAVAILABLE | 503 | overloaded, or a needed store is away`, prove: func(s *stage) {
-			away := testkit.Serve(s.T, s.db, s.options(nil)...)
-			away.App.Stores.DB.Close()
-			away.As(s.user).Get("/users/me").Problem(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")
+			s.away().As(s.user).Get("/users/me").Problem(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")
 		}, elsewhere: []string{"core/gate TestWhoWouldWaitTooLongIsSentAwayAtOnce"}},
 	}
 }

@@ -3,6 +3,7 @@ package contract_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -31,10 +32,10 @@ type theatre struct {
 	addresses   int
 }
 
-func newTheatre(t *testing.T, db testkit.Database, settings []string) *theatre {
+func newTheatre(t *testing.T, db testkit.Database) *theatre {
 	t.Helper()
 	h := &theatre{t: t, db: db, clk: clock.NewFake(time.Now()), folder: t.TempDir(), apps: map[string]*testkit.API{}}
-	h.plain = h.serve(settings...)
+	h.plain = h.serve()
 	h.user, h.admin = h.plain.User(), h.plain.Admin()
 	h.signedIn = h.clk.Now()
 	return h
@@ -146,14 +147,7 @@ func (s *stage) members(r *testkit.Response) map[string]any {
 }
 
 // names lists an object's members in order.
-func names(m map[string]any) []string {
-	all := make([]string, 0, len(m))
-	for name := range m {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return all
-}
+func names(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // userMembers are those of a User, in order.
 var userMembers = []string{

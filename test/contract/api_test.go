@@ -46,10 +46,10 @@ func chapters() []chapter {
 }
 
 // proveChapter runs the proofs of a section, one after the other, on every store.
-func proveChapter(t *testing.T, proofs []proof, settings ...string) {
+func proveChapter(t *testing.T, proofs []proof) {
 	t.Helper()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
-		shared := newTheatre(t, db, settings)
+		shared := newTheatre(t, db)
 		for _, p := range proofs {
 			if p.prove != nil {
 				t.Run(shortened(p.says), func(t *testing.T) { p.prove(shared.begin(t)) })

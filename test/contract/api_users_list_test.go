@@ -71,8 +71,7 @@ func userLists() []proof {
 				"email":      func(a, b listedUser) int { return cmp.Compare(account.Fold(a.Email), account.Fold(b.Email)) },
 				"full_name":  func(a, b listedUser) int { return cmp.Compare(account.Fold(a.FullName), account.Fold(b.FullName)) },
 				"last_login_at": func(a, b listedUser) int {
-					var never time.Time
-					return cmp.Or(cmp.Compare(boolean(a.LastLogin != nil), boolean(b.LastLogin != nil)), orZero(a.LastLogin, never).Compare(orZero(b.LastLogin, never)))
+					return cmp.Or(cmp.Compare(boolean(a.LastLogin != nil), boolean(b.LastLogin != nil)), orZero(a.LastLogin).Compare(orZero(b.LastLogin)))
 				},
 			}
 			for sort, order := range orders {
@@ -277,9 +276,9 @@ func boolean(b bool) int {
 	return 0
 }
 
-func orZero(t *time.Time, zero time.Time) time.Time {
+func orZero(t *time.Time) time.Time {
 	if t == nil {
-		return zero
+		return time.Time{}
 	}
 	return *t
 }
