@@ -64,7 +64,9 @@ type stranger struct {
 	UserID account.ID `json:"user_id" doc:"who it is"`
 }
 
-func (e stranger) Event() event.About { return event.About{Type: "stranger.seen.v1", Subject: e.UserID} }
+func (e stranger) Event() event.About {
+	return event.About{Type: "stranger.seen.v1", Subject: e.UserID}
+}
 
 type unnamed struct {
 	UserID account.ID `json:"user_id" doc:"who it is"`

@@ -431,3 +431,22 @@ func TestAStandingTellsHowFarADestinationIs(t *testing.T) {
 		require.Zero(t, p.Standing("notes.nobody"))
 	})
 }
+
+// TestAnIdleRelayAsksLittle takes ten seconds, so that the slow looks are among what it counts.
+func TestAnIdleRelayAsksLittle(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		var statements atomic.Int64
+		p := open(t, db, setup{subscriptions: []event.Subscription{newLog().reads("notes.index", nil)}, observe: func(context.Context, database.Statement) { statements.Add(1) }})
+		p.start(t)
+		begun := time.NewTimer(2 * time.Second)
+		<-begun.C
+		before := statements.Load()
+		const watch = 10 * time.Second
+		end := time.NewTimer(watch)
+		<-end.C
+		rate := float64(statements.Load()-before) / watch.Seconds()
+		t.Logf("%.2f statements a second", rate)
+		require.Less(t, rate, 1.0, "with River's 3.8 on SQLite that is below 5")
+	})
+}

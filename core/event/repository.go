@@ -29,7 +29,7 @@ type row struct {
 }
 
 // insertSizes are how many rows a statement writes: few texts, so that each is prepared once.
-var insertSizes = [...]int{64, 8, 1}
+var insertSizes = [...]int{64, 8, 2, 1}
 
 func (r repository) insert(ctx context.Context, rows []row) error {
 	for _, size := range insertSizes {
@@ -126,14 +126,14 @@ func collect(rows *database.Rows) ([]stored, error) {
 
 // list gives the newest events that meet the filter, the newest first.
 func (r repository) list(ctx context.Context, f Filter) ([]stored, error) {
-	where, args := `1 = 1`, []any{}
+	where, args := ` WHERE e.position > 0`, []any{}
 	if !f.Subject.IsZero() {
 		where, args = where+` AND e.subject = ?`, append(args, f.Subject)
 	}
 	if f.Type != "" {
 		where, args = where+` AND e.type = ?`, append(args, f.Type)
 	}
-	rows, err := r.q.Query(ctx, `SELECT `+eventColumns+` FROM gatehouse_events e WHERE `+where+` ORDER BY e.position DESC LIMIT ?`, append(args, f.Limit)...)
+	rows, err := r.q.Query(ctx, `SELECT `+eventColumns+` FROM gatehouse_events e`+where+` ORDER BY e.position DESC LIMIT ?`, append(args, f.Limit)...)
 	if err != nil {
 		return nil, err
 	}

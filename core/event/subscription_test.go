@@ -24,7 +24,7 @@ func TestASubscriptionThatCannotWorkIsRefused(t *testing.T) {
 	require.NoError(t, o.Check("notes", event.Subscribe("notes.index", read)))
 	for fault, s := range map[string]event.Subscription{
 		"module notes subscribes as \"shop.index\", which does not begin with its name and a dot": event.Subscribe("shop.index", read),
-		"event: \"notes.\" is no name for a subscription":                                          event.Subscribe("notes.", read),
+		"event: \"notes.\" is no name for a subscription":                                         event.Subscribe("notes.", read),
 		"event: subscription notes.index has no handler":                                          event.Subscribe("notes.index"),
 		"event: subscription notes.index has two handlers for note.written.v1":                    event.Subscribe("notes.index", read, read),
 		"event: subscription notes.index follows stranger.seen.v1, which no module declares":      event.Subscribe("notes.index", unknown),
