@@ -3,6 +3,7 @@ package event_test
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -124,7 +125,11 @@ func TestOrderPerSubjectHoldsUnderConcurrency(t *testing.T) {
 func TestFourWorkersShareTheWorkAndDoEachEventOnce(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
-		each(t, db, 1000)
+		events := 1000
+		if os.Getenv("TEST_SOAK") != "" {
+			events = 10_000
+		}
+		each(t, db, events)
 	})
 }
 

@@ -29,7 +29,7 @@ type row struct {
 }
 
 // insertSizes are how many rows a statement writes: few texts, so that each is prepared once.
-var insertSizes = [...]int{64, 8, 2, 1}
+var insertSizes = [...]int{64, 8, 1}
 
 func (r repository) insert(ctx context.Context, rows []row) error {
 	for _, size := range insertSizes {
