@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -103,7 +104,7 @@ func numberOf(e event.Listed) string {
 	if e.Number == 0 {
 		return "-"
 	}
-	return fmt.Sprint(e.Number)
+	return strconv.FormatInt(e.Number, 10)
 }
 
 // deliveryLine is an event at a destination as JSON.

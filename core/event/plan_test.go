@@ -65,8 +65,8 @@ func TestNoStatementOfTheRelayScansItsTables(t *testing.T) {
 		mu.Unlock()
 		require.Greater(t, len(distinct), 15)
 		for sql, s := range distinct {
-			if strings.Contains(sql, "count(*)") || strings.Contains(sql, "DELETE FROM gatehouse_event_destinations") {
-				continue // the one reads what waits, to count it; the other hardly ever finds one to delete
+			if strings.Contains(sql, "count(*)") {
+				continue // reads what waits, to count it
 			}
 			plan := explain(t, p.db, s)
 			checked := smallTables.Replace(plan)

@@ -179,7 +179,7 @@ func (r *relay) serve(ctx context.Context, s *Subscription) {
 
 // Drain hands on every event that is there, and says whether there was any. What failed waits for its next attempt. It is for tests
 // and for commands that end.
-func (o *Outbox) Drain(ctx context.Context) (any bool, err error) {
+func (o *Outbox) Drain(ctx context.Context) (found bool, err error) {
 	if len(o.subscriptions) == 0 {
 		return false, nil
 	}
@@ -191,11 +191,11 @@ func (o *Outbox) Drain(ctx context.Context) (any bool, err error) {
 	for _, s := range o.subscriptions {
 		n, err := r.drain(ctx, s)
 		if err != nil {
-			return any, err
+			return found, err
 		}
-		any = any || n > 0
+		found = found || n > 0
 	}
-	return any, nil
+	return found, nil
 }
 
 // complaints log a failure that comes again and again once, and its end. They belong to one goroutine.

@@ -75,7 +75,7 @@ type delivery struct {
 func (r repository) putDelivery(ctx context.Context, d delivery) error {
 	_, err := r.q.Exec(ctx, `
 		INSERT INTO gatehouse_event_deliveries (number, destination, subject, attempts, due_at, dead_at, error) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (number, destination) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at, dead_at = excluded.dead_at, error = excluded.error`,
+		ON CONFLICT (destination, number) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at, dead_at = excluded.dead_at, error = excluded.error`,
 		*d.number, d.destination, d.Subject, d.attempts, d.dueAt, d.deadAt, d.fault)
 	return err
 }

@@ -57,33 +57,37 @@ func schemaOf(f reflect.StructField) (map[string]any, error) {
 	if t.Kind() == reflect.Pointer {
 		t, nullable = t.Elem(), true
 	}
-	s := map[string]any{}
+	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String && !nullable {
+		return map[string]any{typeKey: "array", "items": enumerated(map[string]any{typeKey: textType}, f)}, nil
+	}
+	name, format := textType, f.Tag.Get("format")
 	switch {
 	case t == reflect.TypeFor[account.ID](), t == reflect.TypeFor[account.SessionID]():
-		s["type"], s["format"] = "string", "uuid"
-	case t.Implements(textMarshaler):
-		s["type"] = "string"
-	case t.Kind() == reflect.String:
-		s["type"] = "string"
+		format = "uuid"
+	case t.Kind() == reflect.String, t.Implements(textMarshaler):
 	case t.Kind() == reflect.Bool:
-		s["type"] = "boolean"
+		name = "boolean"
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
-		s["type"] = "integer"
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String && !nullable:
-		s["type"], s["items"] = "array", enumerated(map[string]any{"type": "string"}, f)
-		return s, nil
+		name = "integer"
 	default:
 		return nil, fmt.Errorf("%s is no type that an event carries", f.Type)
 	}
-	if format := f.Tag.Get("format"); format != "" {
+	s := map[string]any{typeKey: name}
+	if format != "" {
 		s["format"] = format
 	}
 	if nullable {
-		s["type"] = []any{s["type"], "null"}
+		s[typeKey] = []any{name, "null"}
 		return s, nil
 	}
 	return enumerated(s, f), nil
 }
+
+// Words of JSON Schema.
+const (
+	typeKey  = "type"
+	textType = "string"
+)
 
 func enumerated(s map[string]any, f reflect.StructField) map[string]any {
 	if enum := f.Tag.Get("enum"); enum != "" {
@@ -104,7 +108,7 @@ func (t Type) Schema() []byte {
 	}
 	text, err := json.MarshalIndent(map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:" + strings.ReplaceAll(t.Name, ".", ":"), "title": t.Name, "description": t.Doc,
-		"type": "object", "properties": properties, "required": required,
+		typeKey: "object", "properties": properties, "required": required,
 	}, "", "  ")
 	if err != nil {
 		panic("event: " + err.Error()) // texts, lists and truths

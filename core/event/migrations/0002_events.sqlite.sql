@@ -47,9 +47,10 @@ CREATE TABLE gatehouse_event_deliveries (
     due_at      INTEGER,
     dead_at     INTEGER,
     error       TEXT,
-    PRIMARY KEY (number, destination)
+    PRIMARY KEY (destination, number)
 ) STRICT;
 
+CREATE INDEX gatehouse_event_deliveries_number_idx ON gatehouse_event_deliveries (number);
 CREATE INDEX gatehouse_event_deliveries_due_idx ON gatehouse_event_deliveries (destination, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX gatehouse_event_deliveries_open_idx ON gatehouse_event_deliveries (destination, subject, number) WHERE dead_at IS NULL;
 CREATE INDEX gatehouse_event_deliveries_dead_idx ON gatehouse_event_deliveries (destination, number) WHERE dead_at IS NOT NULL;
