@@ -25,14 +25,14 @@ func (a *App) openEvents(ctx context.Context) error {
 	}
 	o := event.Options{
 		DB: a.Stores.DB, Source: a.Stores.issuer, Settings: a.settings.events, Clock: a.Stores.Clock, Logger: a.Stores.Logger,
-		Observe: func(destination string, outcome event.Outcome) {
+		Observe: func(destination string, outcome event.Outcome) { //nolint:contextcheck // attempts are counted whenever they end
 			offered(context.Background(), 1, destination, string(outcome))
 		},
 	}
 	for _, m := range a.Modules {
 		o.Subscriptions = append(o.Subscriptions, m.Subscribes...)
 	}
-	if err := a.Stores.Events.Open(ctx, o); err != nil { //nolint:contextcheck // attempts are counted whenever they end
+	if err := a.Stores.Events.Open(ctx, o); err != nil {
 		return err
 	}
 	return a.instrumentEvents()

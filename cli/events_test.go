@@ -54,7 +54,9 @@ func TestEventsAreListedShownReplayedAndTriedAgain(t *testing.T) {
 	require.Zero(t, runEvents(t, dir, "list").code) // the subscription is there from now on
 	made := run(t, dir, "Difference-Engine-1842\n", "user", "create", "--email", "ada@example.com", "--full-name", "Ada", "--password-stdin", "--json")
 	require.Zero(t, made.code, made.err)
-	var u struct{ ID string }
+	var u struct {
+		ID string `json:"id"`
+	}
 	require.NoError(t, json.Unmarshal([]byte(made.out), &u))
 
 	list := runEvents(t, dir, "list", "--user", u.ID)
@@ -62,8 +64,8 @@ func TestEventsAreListedShownReplayedAndTriedAgain(t *testing.T) {
 	require.Regexp(t, `(?m)^NUMBER +ID +TIME +TYPE +USER$`, list.out)
 	require.Regexp(t, `(?m)^- +\S+ +\S+ +gatehouse\.user\.registered\.v1 +`+u.ID+`$`, list.out)
 	var all []struct {
-		ID, Type string
-		Data     map[string]any
+		ID   string         `json:"id"`
+		Data map[string]any `json:"data"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(runEvents(t, dir, "list", "--json", "--type", "gatehouse.user.registered.v1").out), &all))
 	require.Len(t, all, 1)

@@ -97,7 +97,7 @@ func (r *relay) drain(ctx context.Context, s *Subscription) (looked int, err err
 // ready says whether the next event may be tried, and has the lease outlive it.
 func (r *relay) ready(ctx context.Context, l *lease) (bool, error) {
 	now := r.options.Clock.Now()
-	if ctx.Err() != nil || l.retryAt != nil && l.retryAt.After(now) {
+	if isOver(ctx) || l.retryAt != nil && l.retryAt.After(now) {
 		return false, nil
 	}
 	if l.until.Sub(now) > HandlerDeadline+time.Second {
@@ -109,6 +109,9 @@ func (r *relay) ready(ctx context.Context, l *lease) (bool, error) {
 	}
 	return ok, err
 }
+
+// isOver says whether the relay is told to stop, which is no failure.
+func isOver(ctx context.Context) bool { return ctx.Err() != nil }
 
 // next is the lease after something that went well.
 func (r *relay) next(l *lease) lease {

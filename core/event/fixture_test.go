@@ -113,9 +113,9 @@ func (p *process) drain(t testing.TB) {
 	require.NoError(t, err)
 }
 
-func (p *process) count(t testing.TB, from string, args ...any) (n int) {
+func (p *process) count(t testing.TB, from string) (n int) {
 	t.Helper()
-	require.NoError(t, p.db.QueryRow(t.Context(), "SELECT count(*) FROM "+from, args...).Scan(&n))
+	require.NoError(t, p.db.QueryRow(t.Context(), "SELECT count(*) FROM "+from).Scan(&n))
 	return n
 }
 

@@ -28,7 +28,7 @@ func TestNoStatementOfTheRelayScansItsTables(t *testing.T) {
 		distinct := map[string]database.Statement{}
 		noting := false
 		clk := newClock()
-		refuse := func(w written) error { return context.DeadlineExceeded }
+		refuse := func(written) error { return context.DeadlineExceeded }
 		p := open(t, db, setup{
 			clock: clk, settings: event.Settings{Retention: time.Hour, MaxAttempts: 2}, subscriptions: []event.Subscription{newLog().reads("notes.index", refuse), newLog().reads("notes.mirror", nil)},
 			observe: func(_ context.Context, s database.Statement) {

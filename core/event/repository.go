@@ -79,7 +79,7 @@ func (r repository) number(ctx context.Context, last int64, limit int) (int64, e
 }
 
 // stored is an event as it lies in the table.
-type stored struct {
+type stored struct { //nolint:recvcheck // scan fills it; what is read is a value
 	Envelope
 	number   *int64 // nil before it has one
 	position int64

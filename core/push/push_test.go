@@ -333,14 +333,14 @@ func TestASignalReachesEveryInstance(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p place) {
 		truth := &atomic.Int64{}
 		var told [2]chan struct{}
-		signal := func(n int) (*instance, *push.Signal) {
+		signal := func(n int) *push.Signal {
 			told[n] = make(chan struct{}, 64)
 			var s *push.Signal
 			i := startWith(t, p, truth, func(b *push.Bus) { s = push.NewSignal(b, "letters", func() { told[n] <- struct{}{} }) })
 			i.ready()
-			return i, s
+			return s
 		}
-		_, a := signal(0)
+		a := signal(0)
 		signal(1)
 		for len(told[1]) > 0 { // what comes with a channel that is proven
 			<-told[1]
