@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/module"
@@ -71,6 +72,9 @@ func New(build Build, o Options) (*App, error) {
 	if err := a.checkJobs(); err != nil {
 		return nil, err
 	}
+	if err := a.checkSubscriptions(); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -78,7 +82,7 @@ func New(build Build, o Options) (*App, error) {
 func checkModules(modules []module.Module) error {
 	var seen []string
 	for _, m := range modules {
-		if m.Name == "" || m.Name == coreName || m.Name == job.MigrationsName || slices.Contains(seen, m.Name) {
+		if m.Name == "" || m.Name == coreName || m.Name == job.MigrationsName || m.Name == eventsName || slices.Contains(seen, m.Name) {
 			return fmt.Errorf("module %q: the name is empty, reserved or taken", m.Name)
 		}
 		for _, need := range m.Needs {
@@ -109,12 +113,18 @@ func (a *App) checkPermissions() error {
 	return nil
 }
 
+// eventsName is that of events' settings, jobs and place in an export, which no module may take.
+const eventsName = "events"
+
 // coreName is the name under which core's packages bring migrations.
 const coreName = "core"
 
+// coreMigrations are those of core's packages, whose numbers go on from one to the next.
+var coreMigrations = database.JoinFS(token.Migrations, event.Migrations)
+
 // Migrations lists core's and every module's, in order.
 func (a *App) Migrations() []database.Migrations {
-	all := []database.Migrations{{Module: coreName, FS: token.Migrations}, {Module: job.MigrationsName, FS: job.Migrations()}}
+	all := []database.Migrations{{Module: coreName, FS: coreMigrations}, {Module: job.MigrationsName, FS: job.Migrations()}}
 	for _, m := range a.Modules {
 		if m.Migrations != nil {
 			all = append(all, database.Migrations{Module: m.Name, FS: m.Migrations})
@@ -204,6 +214,9 @@ func (a *App) Open(ctx context.Context) error {
 		return err
 	}
 	if err := a.Stores.openRest(ctx, a.settings); err != nil {
+		return err
+	}
+	if err := a.openEvents(ctx); err != nil {
 		return err
 	}
 	if err := a.openJobs(); err != nil { //nolint:contextcheck // attempts are counted whenever they end

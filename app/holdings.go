@@ -7,13 +7,17 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/module"
 )
 
 // Holdings is what all modules hold about accounts, taken together. The zero value holds nothing.
-type Holdings struct{ modules []module.Module }
+type Holdings struct {
+	modules []module.Module
+	events  *event.Outbox
+}
 
-// Export gives what each module holds about an account, by the module's name.
+// Export gives what each module holds about an account, by the module's name, and what was told of it under events.
 func (h *Holdings) Export(ctx context.Context, id account.ID) (map[string]any, error) {
 	all := map[string]any{}
 	for _, m := range h.modules {
@@ -28,10 +32,18 @@ func (h *Holdings) Export(ctx context.Context, id account.ID) (map[string]any, e
 			all[m.Name] = held
 		}
 	}
+	events, err := h.events.Export(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("export events: %w", err)
+	}
+	if events != nil {
+		all[eventsName] = events
+	}
 	return all, nil
 }
 
-// EraseTx has each module delete what it holds about an account, those first that need others.
+// EraseTx has each module delete what it holds about an account, those first that need others, and what was told of it
+// name nobody.
 func (h *Holdings) EraseTx(ctx context.Context, tx *database.Tx, id account.ID) error {
 	for _, m := range slices.Backward(h.modules) {
 		if m.Erase == nil {
@@ -40,6 +52,9 @@ func (h *Holdings) EraseTx(ctx context.Context, tx *database.Tx, id account.ID) 
 		if err := m.Erase(ctx, tx, id); err != nil {
 			return fmt.Errorf("erase what %s holds: %w", m.Name, err)
 		}
+	}
+	if err := h.events.EraseTx(ctx, tx, id); err != nil {
+		return fmt.Errorf("erase what is personal in events: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/gatehouse/gatehouse/core/job"
 )
@@ -29,6 +30,7 @@ func (a *App) openJobs() error {
 	o := job.QueueOptions{Logger: a.Stores.Logger, Observe: func(kind string, outcome job.Outcome) {
 		worked(context.Background(), 1, kind, string(outcome))
 	}}
+	o.Handlers, o.Schedules = a.Stores.Events.Jobs()
 	for _, m := range a.Modules {
 		o.Handlers = append(o.Handlers, m.Jobs...)
 		o.Schedules = append(o.Schedules, m.Schedules...)
@@ -41,25 +43,29 @@ func (a *App) openJobs() error {
 	return nil
 }
 
-// StartWorker works jobs in this process. Once ctx ends no new one is begun, and stop waits for those at work, a little. The
-// app must be open. Serve does it by itself.
+// StartWorker works jobs and hands events on in this process. Once ctx ends no new one is begun, and stop waits for those at
+// work, a little. The app must be open. Serve does it by itself.
 func (a *App) StartWorker(ctx context.Context) (stop func(), err error) {
 	w, err := a.Stores.Jobs.Start(ctx, a.settings.worker)
 	if err != nil {
 		return nil, err
 	}
-	return a.drainWorker(ctx, w), nil
+	return a.drainWorker(ctx, w, a.Stores.Events.Start(ctx)), nil
 }
 
-// drainWorker begins no new job once ctx ends, and gives what waits for those at work.
-func (a *App) drainWorker(ctx context.Context, w *job.Worker) (wait func()) {
+// drainWorker begins nothing new once ctx ends, and gives what waits for the jobs and events at work.
+func (a *App) drainWorker(ctx context.Context, w *job.Worker, stopEvents func()) (wait func()) {
 	over, end := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
 		<-over.Done()
+		var events sync.WaitGroup
+		events.Go(stopEvents)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin-2*stopMargin-job.HardStop)
 		defer cancel()
-		done <- w.Stop(grace)
+		err := w.Stop(grace)
+		events.Wait()
+		done <- err
 	}()
 	return func() {
 		end()
@@ -69,6 +75,15 @@ func (a *App) drainWorker(ctx context.Context, w *job.Worker) (wait func()) {
 	}
 }
 
-// WorkJobs works every job that is due, those that come of it too, and returns when none is left. It is for tests and for
-// commands that end.
-func (a *App) WorkJobs(ctx context.Context) error { return a.Stores.Jobs.Drain(ctx, a.settings.worker) }
+// WorkJobs works every job that is due, hands on every event that somebody subscribes to, and returns when nothing is left of
+// either. It is for tests and for commands that end.
+func (a *App) WorkJobs(ctx context.Context) error {
+	for {
+		if err := a.Stores.Jobs.Drain(ctx, a.settings.worker); err != nil {
+			return err
+		}
+		if more, err := a.Stores.Events.Drain(ctx); err != nil || !more {
+			return err
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
@@ -44,6 +45,7 @@ type settings struct {
 	password  password.Settings
 	token     token.Settings
 	worker    job.Settings
+	events    event.Settings
 	mail      mail.Settings
 	blob      blob.Settings
 	telemetry telemetry.Settings
@@ -52,7 +54,7 @@ type settings struct {
 func (s *settings) parts() []config.Part {
 	return []config.Part{
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
-		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker},
+		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events},
 		{Path: "mail", Into: &s.mail}, {Path: "blob", Into: &s.blob}, {Path: "log", Into: &s.telemetry},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
@@ -38,8 +39,9 @@ type Stores struct {
 	Jobs          *job.Queue
 	Blobs         *blob.Store
 	Pictures      *picture.Decoder
-	Push          *push.Bus // modules make their topics while they are built
-	Holdings      *Holdings // knows the modules once they are built
+	Push          *push.Bus     // modules make their topics while they are built
+	Events        *event.Outbox // modules declare theirs while they are built
+	Holdings      *Holdings     // knows the modules once they are built
 	Clock         clock.Clock
 	Logger        *slog.Logger
 
@@ -54,14 +56,16 @@ type Stores struct {
 	keys     *token.Keys
 	synced   *clock.Synced // nil where the clock follows no other
 	linkTo   func(path string) string
+	issuer   string // of tokens, and source of events
 }
 
 func newStores(clk clock.Clock) *Stores {
-	limiter := &lateLimiter{}
+	limiter, bus := &lateLimiter{}, &push.Bus{}
+	events := event.NewOutbox(bus)
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Cursors: &page.Codec{}, Jobs: &job.Queue{}, Push: &push.Bus{},
-		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Blobs: &blob.Store{}, Pictures: picture.NewDecoder(), Holdings: &Holdings{},
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Cursors: &page.Codec{}, Jobs: &job.Queue{}, Push: bus, Events: events,
+		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Blobs: &blob.Store{}, Pictures: picture.NewDecoder(), Holdings: &Holdings{events: events},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }
@@ -124,6 +128,7 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 		return err
 	}
 	*s.Tokens = *access
+	s.issuer = issuer
 	if err := s.openLimiter(set); err != nil {
 		return err
 	}

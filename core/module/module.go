@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 )
@@ -23,6 +24,7 @@ type Module struct {
 	Routes      func(*httpapi.Router) // an operation without an access rule does not mount
 	Jobs        []job.Handler         // what its jobs do; a kind begins with the module's name
 	Schedules   []job.Periodic        // jobs that are enqueued once in every period
+	Subscribes  []event.Subscription  // what it does when something has happened; a name begins with the module's
 	// Export gives what the module holds about an account, as JSON shows it to the owner: everything that is about them, and
 	// no secret or digest of one. nil says that there is nothing.
 	Export func(context.Context, account.ID) (any, error)

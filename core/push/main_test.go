@@ -55,6 +55,12 @@ var silent = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 func start(t *testing.T, p place, truth *atomic.Int64) *instance {
 	t.Helper()
+	return startWith(t, p, truth, func(*push.Bus) {})
+}
+
+// startWith is start with something more on the Bus before it opens.
+func startWith(t *testing.T, p place, truth *atomic.Int64, add func(*push.Bus)) *instance {
+	t.Helper()
 	i := &instance{t: t, bus: &push.Bus{}, truth: truth, clock: clock.NewFake(time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC))}
 	s := database.DefaultSettings()
 	s.URL, s.PoolMin, s.PoolMax = secret.New(p.database), 0, 5
@@ -69,6 +75,7 @@ func start(t *testing.T, p place, truth *atomic.Int64) *instance {
 		return truth.Load(), nil
 	})
 	i.topic = push.Follow(i.bus, "numbers", i.cache, parseNumber)
+	add(i.bus)
 	i.bus.Open(push.Options{DB: i.db, Redis: i.redis, Logger: silent})
 	t.Cleanup(i.bus.Close)
 	return i

@@ -61,6 +61,19 @@ func (o *outbox) tell(topic string, keys []string) {
 	}
 }
 
+// raise adds a message without keys to the next batch, and does not wait for it.
+func (o *outbox) raise(topic string) {
+	o.mu.Lock()
+	if !o.ended {
+		o.add(topic, nil, true, o.bus.now())
+	}
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default: // it is awake
+	}
+}
+
 // add merges; mu is held.
 func (o *outbox) add(topic string, keys []string, all bool, at time.Duration) {
 	c := o.pending[topic]

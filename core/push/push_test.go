@@ -322,3 +322,31 @@ func TestABusThatWasNeverOpenedTakesChanges(t *testing.T) {
 	require.NoError(t, b.Wait(t.Context()))
 	b.Close()
 }
+
+func TestASignalReachesEveryInstance(t *testing.T) {
+	t.Parallel()
+	here := make(chan struct{}, 8)
+	alone := &push.Bus{}
+	push.NewSignal(alone, "letters", func() { here <- struct{}{} }).Raise()
+	<-here
+	require.Panics(t, func() { push.NewSignal(alone, "letters", func() {}) }, "a name is taken once")
+	eachPlace(t, func(t *testing.T, p place) {
+		truth := &atomic.Int64{}
+		var told [2]chan struct{}
+		signal := func(n int) *push.Signal {
+			told[n] = make(chan struct{}, 64)
+			var s *push.Signal
+			i := startWith(t, p, truth, func(b *push.Bus) { s = push.NewSignal(b, "letters", func() { told[n] <- struct{}{} }) })
+			i.ready()
+			return s
+		}
+		a := signal(0)
+		signal(1)
+		for len(told[1]) > 0 { // what comes with a channel that is proven
+			<-told[1]
+		}
+		a.Raise()
+		<-told[0]
+		<-told[1]
+	})
+}

@@ -95,6 +95,16 @@ func (t *Telemetry) StartRequest(ctx context.Context, header http.Header, method
 	return ctx, Span{span} //nolint:spancheck // as above
 }
 
+// TraceParent is the traceparent header (W3C Trace Context) of the span that ctx is in, or empty where nothing traces.
+func TraceParent(ctx context.Context) string {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return ""
+	}
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier.Get("traceparent")
+}
+
 // End ends the span with the answer's status; from 500 on it is a failed one.
 func (s Span) End(status int) {
 	if s.span == nil {

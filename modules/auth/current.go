@@ -96,6 +96,9 @@ func (s *Service) ChangePassword(ctx context.Context, p account.Principal, in Pa
 		if err := s.holdTx(ctx, tx, cred, hash); err != nil {
 			return err
 		}
+		if err := s.deps.Events.Append(ctx, tx, PasswordChanged{UserID: cred.ID}); err != nil {
+			return err
+		}
 		if _, err := s.deps.Sessions.EndAllTx(ctx, tx, cred.ID, sessions.ReasonPasswordChange, p.Session); err != nil {
 			return err
 		}

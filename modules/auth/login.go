@@ -115,8 +115,10 @@ func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash
 		if err := s.succeedTx(ctx, tx, cred.ID, a); err != nil {
 			return err
 		}
-		started, err = s.deps.Sessions.Start(ctx, tx, cred.ID, c)
-		return err
+		if started, err = s.deps.Sessions.Start(ctx, tx, cred.ID, c); err != nil {
+			return err
+		}
+		return s.deps.Events.Append(ctx, tx, LoggedIn{UserID: cred.ID, SessionID: started.ID})
 	})
 	return started, err
 }

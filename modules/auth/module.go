@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/module"
@@ -69,6 +70,7 @@ type Deps struct {
 	PublicKeys    func() (body []byte, etag string)
 	Root          *token.Root
 	Jobs          *job.Queue
+	Events        *event.Outbox
 	Mails         *mail.Catalogue
 	Mail          *mail.Sender
 	LinkTo        func(path string) string // URL at which people reach a path of this service
@@ -85,6 +87,7 @@ var migrations embed.FS
 func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}, limits: declareLimits(d.Limits)}
 	declareMails(d.Mails)
+	declareEvents(d.Events)
 	return s, module.Module{
 		Name: "auth", Needs: []string{"sessions", "users"}, Settings: s.settings, Migrations: migrations, Routes: s.routes,
 		Jobs:   []job.Handler{job.Handle(mailWork, s.sendMail)},

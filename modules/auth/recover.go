@@ -80,6 +80,9 @@ func (s *Service) ResetPassword(ctx context.Context, in Reset) error {
 		if err := s.useTokenTx(ctx, tx, t, ok); err != nil {
 			return err
 		}
+		if err := s.deps.Events.Append(ctx, tx, PasswordReset{UserID: t.account, Invited: t.purpose == token.MailedInvite}); err != nil {
+			return err
+		}
 		if err := s.voidTokensTx(ctx, tx, t.account); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 )
 
 const (
@@ -35,10 +36,11 @@ func (s *Service) End(ctx context.Context, owner account.ID, id account.SessionI
 // reason stays.
 func (s *Service) EndTx(ctx context.Context, tx *database.Tx, owner account.ID, id account.SessionID, why Reason) (bool, error) {
 	ended, err := repository{tx}.end(ctx, owner, id, why, s.deps.Clock.Now())
-	if ended {
-		s.forget(tx, id)
+	if err != nil || !ended {
+		return false, err
 	}
-	return ended, err
+	s.forget(tx, id)
+	return true, s.tellTx(ctx, tx, owner, why, id)
 }
 
 // EndAllTx ends every live session of an account, but for the exceptions, and says how many. A session that starts
@@ -50,7 +52,19 @@ func (s *Service) EndAllTx(ctx context.Context, tx *database.Tx, owner account.I
 		return 0, err
 	}
 	s.forget(tx, ids...)
-	return len(ids), nil
+	return len(ids), s.tellTx(ctx, tx, owner, why, ids...)
+}
+
+// tellTx tells of the end of sessions.
+func (s *Service) tellTx(ctx context.Context, tx *database.Tx, owner account.ID, why Reason, ids ...account.SessionID) error {
+	events := make([]event.Event, 0, len(ids)+1)
+	for _, id := range ids {
+		if why == ReasonReuse {
+			events = append(events, ReuseDetected{UserID: owner, SessionID: id})
+		}
+		events = append(events, Revoked{UserID: owner, SessionID: id, Reason: why})
+	}
+	return s.deps.Events.Append(ctx, tx, events...)
 }
 
 // List gives an account's live sessions, the newest first.

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/token"
@@ -48,12 +49,15 @@ func open(t testing.TB, on testkit.Database, clk *clock.Fake, change ...func(*se
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	i.db, i.tokens = db, &token.RefreshTokens{}
-	service, module := sessions.New(sessions.Deps{DB: db, RefreshTokens: i.tokens, Push: &push.Bus{}, Clock: clk})
+	bus := &push.Bus{}
+	events := event.NewOutbox(bus)
+	service, module := sessions.New(sessions.Deps{DB: db, RefreshTokens: i.tokens, Push: bus, Events: events, Clock: clk})
 	i.Service = service
-	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: token.Migrations}, {Module: "sessions", FS: module.Migrations}})
+	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: "sessions", FS: module.Migrations}})
 	require.NoError(t, err)
 	root, err := token.OpenRoot(t.Context(), db, secret.New("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), clk)
 	require.NoError(t, err)
+	require.NoError(t, events.Open(t.Context(), event.Options{DB: db, Source: "urn:test", Settings: event.DefaultSettings(), Clock: clk}))
 	*i.tokens = *token.NewRefreshTokens(root)
 	set := module.Settings.(*sessions.Settings)
 	set.Idle, set.Absolute, set.ReuseLeeway = idle, absolute, leeway

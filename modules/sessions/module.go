@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/push"
@@ -51,6 +52,7 @@ type Deps struct {
 	DB            *database.DB
 	RefreshTokens *token.RefreshTokens
 	Push          *push.Bus
+	Events        *event.Outbox
 	Clock         clock.Clock
 }
 
@@ -60,6 +62,7 @@ var migrations embed.FS
 // New makes the service and the module that mounts it.
 func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}}
+	declareEvents(d.Events)
 	s.states = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedStates}, s.loadState)
 	s.changed = push.Follow(d.Push, "sessions", s.states, account.ParseSessionID)
 	return s, module.Module{

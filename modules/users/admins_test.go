@@ -11,10 +11,12 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/modules/users"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -45,10 +47,21 @@ func open(t testing.TB, on testkit.Database) *instance {
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	i := &instance{db: db}
-	i.Service, i.module = users.New(users.Deps{DB: db, Holdings: i, Mails: mail.NewCatalogue(), Push: &push.Bus{}, Clock: clock.System{}})
-	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "users", FS: i.module.Migrations}})
+	i.Service, i.module = users.New(withEvents(t, users.Deps{DB: db, Holdings: i, Mails: mail.NewCatalogue(), Clock: clock.System{}}))
+	_, err = db.Migrate(t.Context(), []database.Migrations{
+		{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: "users", FS: i.module.Migrations},
+	})
 	require.NoError(t, err)
 	return i
+}
+
+// withEvents adds what events are written to.
+func withEvents(t testing.TB, d users.Deps) users.Deps {
+	t.Helper()
+	d.Push = &push.Bus{}
+	d.Events = event.NewOutbox(d.Push)
+	require.NoError(t, d.Events.Open(t.Context(), event.Options{DB: d.DB, Source: "urn:test", Settings: event.DefaultSettings(), Clock: d.Clock}))
+	return d
 }
 
 // create makes an account.

@@ -88,8 +88,7 @@ func (s *Service) keepAvatar(ctx context.Context, a avatarArgs, pictures []pictu
 		if u, err = (repository{tx}).setAvatar(ctx, a.Account, &a.Name); err != nil {
 			return err
 		}
-		s.tellTx(tx, a.Account, true)
-		return s.DropAvatarTx(ctx, tx, a.Account, before)
+		return s.avatarChangedTx(ctx, tx, a.Account, before)
 	})
 	return u, err
 }
@@ -108,9 +107,17 @@ func (s *Service) RemoveAvatar(ctx context.Context, id account.ID) error {
 		if _, err := (repository{tx}).setAvatar(ctx, id, nil); err != nil {
 			return err
 		}
-		s.tellTx(tx, id, true)
-		return s.DropAvatarTx(ctx, tx, id, before)
+		return s.avatarChangedTx(ctx, tx, id, before)
 	})
+}
+
+// avatarChangedTx does what follows from another picture, or none.
+func (s *Service) avatarChangedTx(ctx context.Context, tx *database.Tx, id account.ID, before *string) error {
+	s.tellTx(tx, id, true)
+	if err := s.deps.Events.Append(ctx, tx, Updated{UserID: id, Changed: []string{"avatar_url"}}); err != nil {
+		return err
+	}
+	return s.DropAvatarTx(ctx, tx, id, before)
 }
 
 // DropAvatarTx has the pictures of a name that the account no longer shows removed, once the transaction has committed. A

@@ -96,6 +96,9 @@ func (s *Service) changeTx(ctx context.Context, tx *database.Tx, was, next User)
 	if err := (repository{tx}).update(ctx, next, email.Canonical()); err != nil {
 		return User{}, err
 	}
+	if err := s.deps.Events.Append(ctx, tx, eventsOf(was, next)...); err != nil {
+		return User{}, err
+	}
 	if next.Email != was.Email {
 		if err := s.tellOfAddressTx(ctx, tx, next, was.Email); err != nil {
 			return User{}, err
@@ -119,6 +122,9 @@ func (s *Service) ChangeEmailTx(ctx context.Context, tx *database.Tx, id account
 		return false, nil
 	}
 	if err != nil {
+		return false, err
+	}
+	if err := s.deps.Events.Append(ctx, tx, EmailChanged{UserID: id, Email: u.Email, PreviousEmail: from, EmailVerified: u.EmailVerified}); err != nil {
 		return false, err
 	}
 	return s.tellTx(tx, id, true), s.tellOfAddressTx(ctx, tx, u, from)

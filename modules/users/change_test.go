@@ -17,7 +17,6 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/mail"
-	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/modules/users"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -225,7 +224,7 @@ func TestChangeEmailTxWantsAnActiveAccountWithTheOldAddress(t *testing.T) {
 		api := testkit.Serve(t, db)
 		admin, u, rival := api.As(api.Admin()), api.User(), api.User()
 		stores := api.App.Stores
-		service, _ := users.New(users.Deps{DB: stores.DB, Jobs: stores.Jobs, Mails: mail.NewCatalogue(), Push: &push.Bus{}, Clock: clock.System{}})
+		service, _ := users.New(withEvents(t, users.Deps{DB: stores.DB, Jobs: stores.Jobs, Mails: mail.NewCatalogue(), Clock: clock.System{}}))
 		change := func(from, to string) (ok bool, err error) {
 			email, err := account.ParseEmail(to)
 			require.NoError(t, err)

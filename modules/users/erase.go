@@ -33,7 +33,10 @@ func (s *Service) DeleteTx(ctx context.Context, tx *database.Tx, id account.ID) 
 	if err != nil {
 		return false, err
 	}
-	return true, s.deps.Holdings.EraseTx(ctx, tx, id)
+	if err := s.deps.Holdings.EraseTx(ctx, tx, id); err != nil {
+		return false, err
+	}
+	return true, s.deps.Events.Append(ctx, tx, Deleted{UserID: id})
 }
 
 // eraseTx is this module's part of DeleteTx: the account itself, and its picture by a job.

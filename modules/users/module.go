@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/module"
@@ -47,6 +48,7 @@ type Deps struct {
 	Blobs    *blob.Store
 	Pictures *picture.Decoder
 	Push     *push.Bus
+	Events   *event.Outbox
 	Cursors  *page.Codec
 	Clock    clock.Clock
 }
@@ -65,6 +67,7 @@ func New(d Deps) (*Service, module.Module) {
 	})
 	s.changed = push.Follow(d.Push, "users", s.byID, account.ParseID)
 	declareMails(d.Mails)
+	declareEvents(d.Events)
 	return s, module.Module{
 		Name: "users", Needs: []string{"sessions"}, Settings: s.settings, Migrations: migrations, Permissions: permissions, Routes: s.routes,
 		Export: s.export, Erase: s.eraseTx,

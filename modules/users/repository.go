@@ -104,11 +104,17 @@ func (r repository) setPassword(ctx context.Context, id account.ID, address, has
 	return n == 1, err
 }
 
-// setVerified is setPassword's twin.
+// setVerified is setPassword's twin, and leaves an address alone that is verified already.
 func (r repository) setVerified(ctx context.Context, id account.ID, address string, at time.Time) (bool, error) {
 	n, err := r.q.Exec(ctx, `
 		UPDATE users SET email_verified = ?, updated_at = ?, version = version + 1
-		WHERE id = ? AND email = ? AND is_active = ?`, true, at, id, address, true)
+		WHERE id = ? AND email = ? AND is_active = ? AND email_verified = ?`, true, at, id, address, true, false)
+	return n == 1, err
+}
+
+// lockAt locks the row of an active account that still has the address. It gives false for any other.
+func (r repository) lockAt(ctx context.Context, id account.ID, address string) (bool, error) {
+	n, err := r.q.Exec(ctx, `UPDATE users SET version = version WHERE id = ? AND email = ? AND is_active = ?`, id, address, true)
 	return n == 1, err
 }
 

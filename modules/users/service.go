@@ -18,7 +18,12 @@ func (s *Service) CreateTx(ctx context.Context, tx *database.Tx, n NewUser) (Use
 	if n.PasswordHash != "" {
 		hash = &n.PasswordHash
 	}
-	return u, repository{tx}.insert(ctx, u, n.Email.Canonical(), hash)
+	if err := (repository{tx}).insert(ctx, u, n.Email.Canonical(), hash); err != nil {
+		return User{}, err
+	}
+	return u, s.deps.Events.Append(ctx, tx, Registered{
+		UserID: u.ID, Email: u.Email, FullName: u.FullName, Role: u.Role, EmailVerified: u.EmailVerified, HasPassword: hash != nil,
+	})
 }
 
 // ByID gives a user, remembered for as long as core/push allows, or ErrNotFound.
@@ -65,8 +70,15 @@ func (s *Service) SetPasswordTx(ctx context.Context, tx *database.Tx, id account
 // VerifyEmailTx locks the account and notes that the address is its owner's. It says false, and changes nothing, where the
 // account is not active or has another address by now.
 func (s *Service) VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error) {
-	ok, err := repository{tx}.setVerified(ctx, id, address, s.deps.Clock.Now())
-	return s.tellTx(tx, id, ok), err
+	repo := repository{tx}
+	changed, err := repo.setVerified(ctx, id, address, s.deps.Clock.Now())
+	if err != nil {
+		return false, err
+	}
+	if !changed {
+		return repo.lockAt(ctx, id, address) // it may be verified already
+	}
+	return s.tellTx(tx, id, true), s.deps.Events.Append(ctx, tx, EmailVerified{UserID: id, Email: address})
 }
 
 // tellTx has everyone forget what they remember of an account that the transaction has changed, once it has committed.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -98,6 +99,13 @@ func userEndpoints() []proof {
 			require.Equal(s.T, before, s.pictures())
 			s.api.Post("/auth/register", registration(u.Email)).Status(http.StatusCreated)
 		}, elsewhere: []string{"test/contract TestNothingIsLeftOfADeletedUser", "modules/users TestAKillHalfWayThroughADeletionLeavesEverything"}},
+		{says: `Deleting a user publishes user.deleted.`, prove: func(s *stage) {
+			u := s.api.User()
+			s.asAdmin().Delete("/users/"+u.ID.String(), nil).Status(http.StatusNoContent)
+			told, err := s.api.App.Stores.Events.List(s.T.Context(), event.Filter{Subject: u.ID, Type: "gatehouse.user.deleted.v1", Limit: 10})
+			require.NoError(s.T, err)
+			require.Len(s.T, told, 1)
+		}},
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // TestSecretsNeverShow sends a marker wherever a secret can stand, provokes every kind of answer, and looks for it, and for
-// what the service itself keeps secret, in every answer, every log line and the metrics. What spans hold is core/telemetry's test.
+// what the service itself keeps secret, in every answer, every log line, the events and the metrics. What spans hold is core/telemetry's test.
 func TestSecretsNeverShow(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
@@ -92,10 +92,12 @@ func TestSecretsNeverShow(t *testing.T) {
 		metrics := httptest.NewRecorder()
 		api.App.Metrics().ServeHTTP(metrics, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
 		require.Contains(t, metrics.Body.String(), `route="/auth/login"`)
+		events := strings.Join(rowsOf(t, api.App.Stores.DB)["gatehouse_events"], "\n")
+		require.Contains(t, events, "gatehouse.session.reuse_detected.v1")
 		api.App.Stores.DB.Close()
 		keep(api.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}))
 		keep(api.Post("/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}).Status(http.StatusServiceUnavailable))
-		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String(), "the metrics": metrics.Body.String()} {
+		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String(), "the metrics": metrics.Body.String(), "the events": events} {
 			for what, secret := range map[string]string{
 				"the marker": marker, "a password": u.Password, "an access token": u.AccessToken, "a refresh token": u.RefreshToken, "a used refresh token": used.RefreshToken, "its successor": next.RefreshToken, "a hash": hash, "argon2": "argon2", "a mailed token": "gtm_",
 			} {

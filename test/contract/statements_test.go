@@ -272,8 +272,11 @@ func fill(t *testing.T, db *database.DB) {
 	t.Helper()
 	now := time.Now().UTC()
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO gatehouse_event_destinations (name, read_to, failures, seen_at) VALUES (?, ?, 0, ?)", "filler.events", manyRows, now); err != nil {
+			return err
+		}
 		for start := 0; start < manyRows; start += batch {
-			var users, sessions, attempts, known, mailed []any
+			var users, sessions, attempts, known, mailed, events, waiting []any
 			for i := start; i < start+batch; i++ {
 				id := account.NewID()
 				address := fmt.Sprintf("filler-%d@example.com", i)
@@ -284,6 +287,8 @@ func fill(t *testing.T, db *database.DB) {
 				attempts = append(attempts, digest[:], 1, now, now.Add(time.Hour))
 				known = append(known, digest[:], id, digest[:], now.Add(time.Hour))
 				mailed = append(mailed, account.NewID(), id, "reset", address, now, now.Add(time.Hour))
+				events = append(events, i+1, account.NewID(), "gatehouse.user.registered.v1", "urn:test", id, at, "{}", "{}")
+				waiting = append(waiting, i+1, "filler.events", id, 1, now.Add(time.Hour))
 			}
 			for _, insert := range []struct {
 				into string
@@ -294,6 +299,8 @@ func fill(t *testing.T, db *database.DB) {
 				{"auth_login_attempts (digest, failures, blocked_until, expires_at)", attempts},
 				{"auth_known_addresses (digest, account_id, failures_digest, expires_at)", known},
 				{"auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at)", mailed},
+				{"gatehouse_events (number, id, type, source, subject, occurred_at, data, personal)", events},
+				{"gatehouse_event_deliveries (number, destination, subject, attempts, due_at)", waiting},
 			} {
 				one := "(" + strings.TrimSuffix(strings.Repeat("?,", len(insert.args)/batch), ",") + ")"
 				values := strings.TrimSuffix(strings.Repeat(one+",", batch), ",")
@@ -315,8 +322,11 @@ func fill(t *testing.T, db *database.DB) {
 	}
 }
 
-// smallTables do not grow with use: one row for each migration, each key, and the installation.
-var smallTables = []string{"gatehouse_migrations", "gatehouse_installation", "gatehouse_signing_keys"}
+// smallTables do not grow with use: one row for each migration, each key, the installation, and each subscriber.
+var smallTables = []string{
+	"gatehouse_migrations", "gatehouse_installation", "gatehouse_signing_keys",
+	"gatehouse_event_order", "gatehouse_event_destinations",
+}
 
 // tables lists those that are ours.
 func tables(t *testing.T, db *database.DB) []string {

@@ -139,7 +139,7 @@ func compareUses(t *testing.T, kind database.Engine, tables []schema.Table, uses
 		require.NoError(t, schema.WriteUses(&b, uses))
 		require.NoError(t, os.WriteFile(usesFile(kind), b.Bytes(), 0o600))
 	}
-	require.Empty(t, schema.Unused(tables, uses), "of use to no statement on %s", kind)
+	require.Empty(t, schema.Unused(explained(tables), uses), "of use to no statement on %s", kind)
 	want := usesIn(t, kind)
 	if kind == database.PostgreSQL {
 		for i := range want {
@@ -150,6 +150,12 @@ func compareUses(t *testing.T, kind database.Engine, tables []schema.Table, uses
 		}
 	}
 	require.Equal(t, want, uses, "run with -update, then make generate, if that is as it should be")
+}
+
+// explained leaves out the tables of core/event: most of what is asked of them is asked by relays, of which there are none
+// here. That package's own tests say what uses each of their indexes.
+func explained(tables []schema.Table) []schema.Table {
+	return slices.DeleteFunc(slices.Clone(tables), func(t schema.Table) bool { return strings.HasPrefix(t.Name, "gatehouse_event") })
 }
 
 // usesIn reads the file.
@@ -173,7 +179,7 @@ func TestEveryTableAndIndexHasAReasonAndAUse(t *testing.T) {
 		tables, err := a.Tables(kind)
 		require.NoError(t, err)
 		require.Empty(t, schema.Unexplained(tables), "say why above the statement, or in why.txt beside the migrations")
-		require.Empty(t, schema.Unused(tables, usesIn(t, kind)), "of use to no statement on %s", kind)
+		require.Empty(t, schema.Unused(explained(tables), usesIn(t, kind)), "of use to no statement on %s", kind)
 	}
 }
 

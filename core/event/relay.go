@@ -1,0 +1,218 @@
+package event
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gatehouse/gatehouse/core/database"
+)
+
+const (
+	// pollListening and pollAlone are how often a relay looks unasked: where instances can tell each other, and where commands
+	// write beside the server and nobody tells.
+	pollListening = 5 * time.Second
+	pollAlone     = 2 * time.Second
+	shortestPoll  = 50 * time.Millisecond
+	measureEvery  = 10 * time.Second
+
+	lookDeadline = 10 * time.Second
+)
+
+// relay hands events on, in this process.
+type relay struct {
+	*Outbox
+
+	owner string                   // of leases: this relay and no other
+	work  map[string]chan struct{} // by destination: there may be something for it
+	poll  time.Duration
+}
+
+func (o *Outbox) newRelay() *relay {
+	r := &relay{Outbox: o, owner: rand.Text(), work: map[string]chan struct{}{}, poll: pollAlone}
+	if db := o.options.DB; db.Engine() == database.PostgreSQL && !db.Pooled() {
+		r.poll = pollListening
+	}
+	for _, s := range o.subscriptions {
+		r.work[s.name] = make(chan struct{}, 1)
+	}
+	return r
+}
+
+// Start begins to hand events on. ctx does not end that: stop does, which waits for the handlers at work, HandlerDeadline at
+// most. Any number of processes may do it at once: each destination is served by one of them at a time.
+func (o *Outbox) Start(ctx context.Context) (stop func()) {
+	r := o.newRelay()
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	group.Go(func() { r.watch(running) })
+	for _, s := range o.subscriptions {
+		group.Go(func() { r.serve(running, s) })
+	}
+	return func() {
+		cancel()
+		group.Wait()
+		r.giveUp(ctx)
+	}
+}
+
+// giveUp lets another relay go on at once.
+func (r *relay) giveUp(ctx context.Context) {
+	if len(r.subscriptions) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = repository{r.options.DB}.giveUp(ctx, r.owner) // where it fails, the leases end by themselves
+}
+
+// watch looks when it is told to, when something becomes due, and from time to time.
+func (r *relay) watch(ctx context.Context) {
+	looking := complaints{logger: r.options.Logger, what: "look for events"}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var measured time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		case <-timer.C:
+		}
+		next, err := r.look(ctx)
+		if err == nil && time.Since(measured) >= measureEvery {
+			start := time.Now()
+			measured, err = start, r.measure(ctx)
+		}
+		looking.note(ctx, err)
+		timer.Reset(next)
+	}
+}
+
+// look numbers what has been committed, has those at work that there is something for, and says when to look again.
+func (r *relay) look(ctx context.Context) (next time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
+	defer cancel()
+	seen, err := repository{r.options.DB}.look(ctx)
+	if err == nil && seen.unnumbered {
+		seen.last, err = r.number(ctx)
+	}
+	if err != nil {
+		return r.poll, err
+	}
+	next = r.poll
+	now := r.options.Clock.Now()
+	for name, work := range r.work {
+		d, ok := seen.destinations[name]
+		if !ok {
+			continue // it was forgotten; the next start makes it anew
+		}
+		if wait := d.wait(seen.last, r.owner, now); wait > 0 {
+			next = min(next, wait)
+		} else if wait == 0 {
+			select {
+			case work <- struct{}{}:
+			default: // it knows
+			}
+		}
+	}
+	return max(next, shortestPoll), nil
+}
+
+// wait gives how long there is nothing to do: 0 where there is something, and less where nothing is in sight.
+func (d destination) wait(last int64, owner string, now time.Time) time.Duration {
+	switch {
+	case d.readTo < last || d.due != nil && !d.due.After(now):
+	case d.due != nil:
+		return d.due.Sub(now)
+	default:
+		return -1
+	}
+	if d.retryAt != nil && d.retryAt.After(now) {
+		return d.retryAt.Sub(now)
+	}
+	if d.owner != nil && *d.owner != owner && d.leaseUntil.After(now) {
+		return d.leaseUntil.Sub(now)
+	}
+	return 0
+}
+
+// measure notes how far the destinations are.
+func (r *relay) measure(ctx context.Context) error {
+	if len(r.subscriptions) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
+	defer cancel()
+	return repository{r.options.DB}.measure(ctx, func(name string, behind, dead int64, oldest *time.Time) {
+		s, ok := r.standings[name]
+		if !ok {
+			return
+		}
+		s.behind.Store(behind)
+		s.dead.Store(dead)
+		s.oldest.Store(0)
+		if oldest != nil {
+			s.oldest.Store(oldest.UnixMicro())
+		}
+	})
+}
+
+// serve hands events on to a destination whenever there is something for it.
+func (r *relay) serve(ctx context.Context, s *Subscription) {
+	serving := complaints{logger: r.options.Logger.With("destination", s.name), what: "hand events on"}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.work[s.name]:
+		}
+		looked, err := r.drain(ctx, s)
+		serving.note(ctx, err)
+		if err == nil && looked > 0 { // else the next look comes by itself, so that nothing turns in a circle
+			r.nudge() // when to look next may have changed
+		}
+	}
+}
+
+// Drain hands on every event that is there, and says whether there was any. What failed waits for its next attempt. It is for tests
+// and for commands that end.
+func (o *Outbox) Drain(ctx context.Context) (found bool, err error) {
+	if len(o.subscriptions) == 0 {
+		return false, nil
+	}
+	r := o.newRelay()
+	defer r.giveUp(ctx)
+	if _, err := r.number(ctx); err != nil {
+		return false, err
+	}
+	for _, s := range o.subscriptions {
+		n, err := r.drain(ctx, s)
+		if err != nil {
+			return found, err
+		}
+		found = found || n > 0
+	}
+	return found, nil
+}
+
+// complaints log a failure that comes again and again once, and its end. They belong to one goroutine.
+type complaints struct {
+	logger *slog.Logger
+	what   string
+	failed string // what was logged last; empty while all is well
+}
+
+func (c *complaints) note(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil: // stopped, which is no failure
+	case err != nil && err.Error() != c.failed:
+		c.failed = err.Error()
+		c.logger.WarnContext(ctx, "work in the background fails, trying again", "work", c.what, "cause", err)
+	case err == nil && c.failed != "":
+		c.failed = ""
+		c.logger.InfoContext(ctx, "work in the background goes on", "work", c.what)
+	}
+}
