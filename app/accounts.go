@@ -46,4 +46,4 @@ type (
 )
 
 // ViewUser gives an account as the API shows it at the root.
-func ViewUser(u User) UserView { return users.View(context.Background(), u) }
+func ViewUser(u User) UserView { return users.ViewBelow("", u) }

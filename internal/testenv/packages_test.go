@@ -21,7 +21,7 @@ func withNPM(t *testing.T, script string) {
 	t.Setenv("XDG_CACHE_HOME", "")
 }
 
-func TestPackagesAreFetchedOnceForEachLock(t *testing.T) {
+func TestPackagesAreFetchedOnceForEachLock(t *testing.T) { //nolint:paralleltest // withNPM sets variables
 	withNPM(t, `echo "$@" >called && cat package.json package-lock.json >both`)
 	var progress bytes.Buffer
 	folder, err := installPackages(t.Context(), "thing", []byte("{}"), []byte("[]"), &progress)
@@ -43,7 +43,7 @@ func TestPackagesAreFetchedOnceForEachLock(t *testing.T) {
 	require.NotEqual(t, folder, other)
 }
 
-func TestPackagesThatCannotBeFetchedLeaveNothing(t *testing.T) {
+func TestPackagesThatCannotBeFetchedLeaveNothing(t *testing.T) { //nolint:paralleltest // withNPM sets variables
 	withNPM(t, `mkdir node_modules && echo no network >&2; exit 1`)
 	_, err := installPackages(t.Context(), "thing", []byte("{}"), []byte("[]"), &bytes.Buffer{})
 	require.ErrorContains(t, err, "no network")

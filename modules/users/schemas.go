@@ -150,10 +150,13 @@ func parsedOrCleared(m httpapi.Member[*string], parse func(string) (string, erro
 // View gives a user as the API shows it, to modules whose operations answer with one.
 func View(ctx context.Context, u User) Response { return toResponse(ctx, u) }
 
-func toResponse(ctx context.Context, u User) Response {
+func toResponse(ctx context.Context, u User) Response { return ViewBelow(httpapi.PathTo(ctx, ""), u) }
+
+// ViewBelow is View outside a request: base is the http.base_path.
+func ViewBelow(base string, u User) Response {
 	r := Response{
 		ID: u.ID, Email: u.Email, FullName: u.FullName, Role: u.Role, IsActive: u.IsActive, EmailVerified: u.EmailVerified,
-		AvatarURL: avatarURL(ctx, u.Avatar), Locale: u.Locale, Timezone: u.Timezone,
+		AvatarURL: avatarURL(base, u.Avatar), Locale: u.Locale, Timezone: u.Timezone,
 		CreatedAt: httpapi.Time(u.CreatedAt), UpdatedAt: httpapi.Time(u.UpdatedAt), version: u.Version,
 	}
 	if u.LastLoginAt != nil {
@@ -162,11 +165,11 @@ func toResponse(ctx context.Context, u User) Response {
 	return r
 }
 
-func avatarURL(ctx context.Context, name *string) *string {
+func avatarURL(base string, name *string) *string {
 	if name == nil {
 		return nil
 	}
-	return new(httpapi.PathTo(ctx, "/avatars/"+*name))
+	return new(base + "/avatars/" + *name)
 }
 
 type sessionsOf struct {
