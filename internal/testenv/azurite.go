@@ -111,7 +111,8 @@ func pingAzurite(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req) //nolint:gosec // as above
+	req.Close = true
+	res, err := (&http.Client{}).Do(req) //nolint:gosec // as above
 	if err != nil {
 		return err
 	}

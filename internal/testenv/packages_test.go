@@ -66,7 +66,6 @@ func TestAnotherServerIsNotTakenForAzurite(t *testing.T) {
 			defer srv.Close()
 			t.Setenv(AzuriteVariable, srv.URL+"/devstoreaccount1")
 			e, err := Provide(t.Context(), []Need{Azurite}, &bytes.Buffer{})
-			http.DefaultClient.CloseIdleConnections()
 			if !c.ok {
 				require.ErrorContains(t, err, AzuriteVariable)
 				return
