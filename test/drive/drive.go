@@ -83,6 +83,12 @@ func Start(t testing.TB, settings ...string) *Server {
 	return s
 }
 
+// NoWorker makes the process serve without a worker: jobs wait.
+func (s *Server) NoWorker() *Server {
+	s.args = append(s.args, "--no-worker")
+	return s
+}
+
 // Prepare is Start without starting.
 func Prepare(t testing.TB, settings ...string) *Server {
 	t.Helper()

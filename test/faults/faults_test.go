@@ -139,7 +139,9 @@ func TestAnAnswerComesAfterTheSync(t *testing.T) {
 	if strace == "" {
 		return // nothing to look with; make test brings it
 	}
-	s := drive.Start(t, "data_dir="+t.TempDir(), noLimits)
+	// The jobs that a registration starts write too, and may do so before its answer: nobody works them here.
+	s := drive.Prepare(t, "data_dir="+t.TempDir(), noLimits).NoWorker()
+	s.Start()
 	trace := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.CommandContext(t.Context(), strace, "-f", "-qq", "-e", "trace=fsync,fdatasync,pwrite64,write,writev", "-s", "64", "-o", trace, "-p", strconv.Itoa(s.PID()))
 	require.NoError(t, cmd.Start())
