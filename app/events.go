@@ -29,6 +29,9 @@ func (a *App) openEvents(ctx context.Context) error {
 			offered(context.Background(), 1, destination, string(outcome))
 		},
 	}
+	for _, p := range a.brokers.publishers {
+		o.Destinations = append(o.Destinations, p)
+	}
 	for _, m := range a.Modules {
 		o.Subscriptions = append(o.Subscriptions, m.Subscribes...)
 		if m.Destinations != nil {
