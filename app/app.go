@@ -43,6 +43,7 @@ type App struct {
 	settings  *settings
 	values    *config.Values
 	telemetry *telemetry.Telemetry
+	brokers   *brokers // nil before the app is open
 }
 
 // New builds the modules and mounts their operations. It opens nothing, so it can print what there is.
@@ -73,6 +74,9 @@ func New(build Build, o Options) (*App, error) {
 		return nil, err
 	}
 	if err := a.checkSubscriptions(); err != nil {
+		return nil, err
+	}
+	if err := a.checkReceivers(); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -207,6 +211,9 @@ func (a *App) Open(ctx context.Context) error {
 	if err := a.openMail(); err != nil { // before anything is changed
 		return err
 	}
+	if _, err := a.newBrokers(nil); err != nil { // as above
+		return err
+	}
 	if err := a.OpenDatabase(ctx); err != nil {
 		return err
 	}
@@ -214,6 +221,9 @@ func (a *App) Open(ctx context.Context) error {
 		return err
 	}
 	if err := a.Stores.openRest(ctx, a.settings); err != nil {
+		return err
+	}
+	if err := a.openBrokers(); err != nil { //nolint:contextcheck // messages are counted whenever they end
 		return err
 	}
 	if err := a.openEvents(ctx); err != nil {
@@ -253,6 +263,9 @@ func (a *App) trace(ctx context.Context, h http.Header, method string) (context.
 
 // Close ends what Open has opened.
 func (a *App) Close(ctx context.Context) {
+	if a.brokers != nil {
+		a.brokers.close(ctx)
+	}
 	a.Stores.close()
 	if a.telemetry != nil {
 		_ = a.telemetry.Shutdown(ctx) // there is nowhere left to say it

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
+	"github.com/gatehouse/gatehouse/core/event/servicebus"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
@@ -37,24 +38,26 @@ type OpsSettings struct {
 
 // settings are all parts of core; each module adds its own.
 type settings struct {
-	root      Settings
-	http      httpapi.Settings
-	ops       OpsSettings
-	database  database.Settings
-	redis     cache.RedisSettings
-	password  password.Settings
-	token     token.Settings
-	worker    job.Settings
-	events    event.Settings
-	mail      mail.Settings
-	blob      blob.Settings
-	telemetry telemetry.Settings
+	root       Settings
+	http       httpapi.Settings
+	ops        OpsSettings
+	database   database.Settings
+	redis      cache.RedisSettings
+	password   password.Settings
+	token      token.Settings
+	worker     job.Settings
+	events     event.Settings
+	servicebus servicebus.Settings
+	mail       mail.Settings
+	blob       blob.Settings
+	telemetry  telemetry.Settings
 }
 
 func (s *settings) parts() []config.Part {
 	return []config.Part{
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
 		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events},
+		{Path: eventsName, Into: &s.servicebus},
 		{Path: "mail", Into: &s.mail}, {Path: "blob", Into: &s.blob}, {Path: "log", Into: &s.telemetry},
 	}
 }
@@ -137,6 +140,9 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 		}
 		if s.blob.Target(s.root.DataDir).PlainText {
 			say("blob.url asks for plain text beyond loopback: use an https:// endpoint, or set insecure=true")
+		}
+		for _, path := range s.servicebus.PlainText() {
+			say("events.%s asks for plain text: remove UseDevelopmentEmulator from its connection_string, or set insecure=true", path)
 		}
 		if at.PlainText && !at.SignIn { // with a password it was refused above
 			say("mail.url asks for plain text beyond loopback: remove ?tls=none, or set insecure=true")
