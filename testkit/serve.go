@@ -121,7 +121,7 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 	handler, err := a.Handler()
 	require.NoError(t, err)
 	if o.worker {
-		stop, err := a.StartWorker(ctx)
+		stop, err := a.StartWorker(context.WithoutCancel(ctx)) // ctx ends with this function
 		require.NoError(t, err)
 		t.Cleanup(stop)
 	}
