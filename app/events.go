@@ -31,6 +31,9 @@ func (a *App) openEvents(ctx context.Context) error {
 	}
 	for _, m := range a.Modules {
 		o.Subscriptions = append(o.Subscriptions, m.Subscribes...)
+		if m.Destinations != nil {
+			o.Sources = append(o.Sources, event.Source{Name: m.Name, List: m.Destinations})
+		}
 	}
 	if err := a.Stores.Events.Open(ctx, o); err != nil {
 		return err
