@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/egress"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
@@ -29,6 +30,7 @@ type Options struct {
 	Clock   clock.Clock                                     // nil is the machine's, in step with PostgreSQL's; any *clock.Synced is kept in step
 	Observe func(ctx context.Context, s database.Statement) // is told each statement; nil costs nothing
 	Logs    io.Writer                                       // nil is stderr
+	Egress  egress.Options                                  // what webhooks ask in place of the system's resolver and roots
 	// LogLevel replaces the default of log.level, for commands that people watch; empty leaves it.
 	LogLevel string
 }
@@ -220,7 +222,7 @@ func (a *App) Open(ctx context.Context) error {
 	if err := a.bringUp(ctx); err != nil {
 		return err
 	}
-	if err := a.Stores.openRest(ctx, a.settings); err != nil {
+	if err := a.Stores.openRest(ctx, a.settings, a.options.Egress); err != nil {
 		return err
 	}
 	if err := a.openBrokers(); err != nil { //nolint:contextcheck // messages are counted whenever they end

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/egress"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/event/servicebus"
 	"github.com/gatehouse/gatehouse/core/httpapi"
@@ -48,6 +49,7 @@ type settings struct {
 	worker     job.Settings
 	events     event.Settings
 	servicebus servicebus.Settings
+	egress     egress.Settings
 	mail       mail.Settings
 	blob       blob.Settings
 	telemetry  telemetry.Settings
@@ -58,6 +60,7 @@ func (s *settings) parts() []config.Part {
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
 		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events},
 		{Path: eventsName, Into: &s.servicebus},
+		{Path: "egress", Into: &s.egress},
 		{Path: "mail", Into: &s.mail}, {Path: "blob", Into: &s.blob}, {Path: "log", Into: &s.telemetry},
 	}
 }
@@ -143,6 +146,8 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 		}
 		for _, path := range s.servicebus.PlainText() {
 			say("events.%s asks for plain text: remove UseDevelopmentEmulator from its connection_string, or set insecure=true", path)
+		if s.egress.PlainHTTP {
+			say("egress.plain_http lets what webhooks tell be read on its way: remove it, or set insecure=true")
 		}
 		if at.PlainText && !at.SignIn { // with a password it was refused above
 			say("mail.url asks for plain text beyond loopback: remove ?tls=none, or set insecure=true")
