@@ -198,7 +198,9 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []fl
 		{"deleteMe", func() { api.As(self).Delete("/users/me", leavingWith("Analytical-Engine-1843")).Status(204) }},
 		{"createWebhook", func() { hook = "/webhooks/" + newWebhook(t, admin) }},
 		{"getWebhook", func() { admin.Get(hook).Status(200) }},
-		{"patchWebhook", func() { admin.Patch(hook, `{"description":"ours"}`).Status(200) }},
+		{"patchWebhook", func() { admin.Patch(hook, `{"event_types":["gatehouse.user.activated.v1"]}`).Status(200) }},
+		{"auth.mail, and a webhook that nothing is for", api.WorkJobs},
+		{"patchWebhook, to types that are told", func() { admin.Patch(hook, `{"event_types":["gatehouse.user.registered.v1"]}`).Status(200) }},
 		{"patchWebhook, to inactive", func() { admin.Patch(hook, `{"is_active":false}`).Status(200) }},
 		{"patchWebhook, to active", func() { admin.Patch(hook, `{"is_active":true}`).Status(200) }},
 		{"rotateWebhookSecret", func() { admin.Post(hook+"/secret", nil).Status(200) }},
@@ -294,8 +296,11 @@ func fill(t *testing.T, db *database.DB) {
 		if _, err := tx.Exec(ctx, "INSERT INTO gatehouse_event_destinations (name, read_to, failures, seen_at) VALUES (?, ?, 0, ?)", "filler.events", manyRows, now); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, "UPDATE gatehouse_event_order SET last = ?", manyRows); err != nil {
+			return err
+		}
 		for start := 0; start < manyRows; start += batch {
-			var users, sessions, attempts, known, mailed, events, waiting, hooks, sent []any
+			var users, sessions, attempts, known, mailed, events, waiting, received, hooks, sent []any
 			for i := start; i < start+batch; i++ {
 				id := account.NewID()
 				address := fmt.Sprintf("filler-%d@example.com", i)
@@ -308,6 +313,7 @@ func fill(t *testing.T, db *database.DB) {
 				mailed = append(mailed, account.NewID(), id, "reset", address, now, now.Add(time.Hour))
 				events = append(events, i+1, account.NewID(), "gatehouse.user.registered.v1", "urn:test", id, at, "{}", "{}")
 				waiting = append(waiting, i+1, "filler.events", id, 1, now.Add(time.Hour))
+				received = append(received, "filler.messages", address, at)
 				hooks = append(hooks, id, "https://example.com/", "filler", "[]", false, []byte{1}, 1, at, at) // none that is active: workers have 100 at most
 				sent = append(sent, account.NewID(), id, id, "gatehouse.user.registered.v1", at, 1)
 			}
@@ -322,6 +328,7 @@ func fill(t *testing.T, db *database.DB) {
 				{"auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at)", mailed},
 				{"gatehouse_events (number, id, type, source, subject, occurred_at, data, personal)", events},
 				{"gatehouse_event_deliveries (number, destination, subject, attempts, due_at)", waiting},
+				{"gatehouse_event_received (receiver, message_id, at)", received},
 				{"webhooks (id, url, description, event_types, is_active, secret, version, created_at, updated_at)", hooks},
 				{"webhooks_deliveries (id, webhook_id, event_id, event_type, attempted_at, duration_ms)", sent},
 			} {
