@@ -43,7 +43,7 @@ func (r *relay) stepOutside(ctx context.Context, d *route) (looked int, err erro
 func (r *relay) readBatch(ctx context.Context, d *route, l *lease, again bool) (b *batch, err error) {
 	b = &batch{again: again}
 	if err := r.permit(ctx); err != nil {
-		return b, nil //nolint:nilerr // stopped, which is no failure
+		return b, nil // stopped, which is no failure
 	}
 	defer r.release()
 	repo, now := repository{r.options.DB}, r.options.Clock.Now()
@@ -253,7 +253,7 @@ func (r *relay) release() { <-r.permits }
 func (r *relay) publish(ctx context.Context, d *route, b *batch) (faults []error, kept bool) {
 	running, cancel := context.WithTimeout(context.WithoutCancel(ctx), PublishDeadline)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() {
+	unhook := context.AfterFunc(ctx, func() {
 		grace := time.NewTimer(HandlerDeadline)
 		defer grace.Stop()
 		select {
@@ -261,7 +261,8 @@ func (r *relay) publish(ctx context.Context, d *route, b *batch) (faults []error
 			cancel()
 		case <-running.Done():
 		}
-	})()
+	})
+	defer unhook()
 	lost := r.hold(running, d.name, cancel)
 	list := make([]Envelope, 0, len(b.offered))
 	for _, at := range b.offered {

@@ -52,7 +52,7 @@ func (b *Broker) ask(t testing.TB, method, path string, body, into any) {
 	require.NoError(t, err)
 	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, b.control+path, bytes.NewReader(sent))
 	require.NoError(t, err)
-	res, err := http.DefaultClient.Do(req)
+	res, err := (&http.Client{Timeout: 30 * time.Second}).Do(req)
 	require.NoError(t, err)
 	defer func() { _ = res.Body.Close() }() // it was only read
 	got, err := io.ReadAll(res.Body)

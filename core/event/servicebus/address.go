@@ -81,7 +81,7 @@ func (a address) withKey() (address, *fault) {
 	switch {
 	case err != nil || u.Scheme != "sb" || u.Host == "":
 		return address{}, &fault{field, "has an Endpoint that is not sb://<namespace>"}
-	case a.namespace != "" && a.namespace != strings.ToLower(u.Host):
+	case a.namespace != "" && !strings.EqualFold(a.namespace, u.Host):
 		return address{}, &fault{field, "leads to another namespace than the url"}
 	case c.entity != "" && c.entity != a.entity:
 		return address{}, &fault{field, "has an EntityPath that is not the entity of the url"}

@@ -46,9 +46,9 @@ func eventsOf(subject account.ID, from, n int) []event.Envelope {
 	return all
 }
 
-func newPublisher(t *testing.T, connection, entity string, types ...string) *servicebus.Publisher {
+func newPublisher(t *testing.T, connection, entity string) *servicebus.Publisher {
 	t.Helper()
-	p, err := servicebus.NewPublisher(servicebus.Destination{Name: "notes", URL: "servicebus:///" + entity, ConnectionString: secret.New(connection), Types: types})
+	p, err := servicebus.NewPublisher(servicebus.Destination{Name: "notes", URL: "servicebus:///" + entity, ConnectionString: secret.New(connection)})
 	require.NoError(t, err)
 	t.Cleanup(func() { p.Close(context.Background()) })
 	return p

@@ -43,7 +43,7 @@ func isRefusal(err error) bool { return slices.Contains(refusals, condition(err)
 
 // away is what the relay is told of a broker that takes nothing.
 func (a address) away(err error) error {
-	said := errors.New(a.explain(err)) //nolint:errorlint // the client's own text is long, and has lines
+	said := errors.New(a.explain(err)) // the client's own text is long, and has lines
 	if condition(err) == serverBusy {
 		return event.RetryAfter(said, busyFor)
 	}

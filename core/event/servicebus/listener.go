@@ -120,7 +120,7 @@ func (l *Listener) Probe(ctx context.Context) error {
 		err = l.peek(ctx, client)
 	}
 	if err != nil {
-		return errors.New(l.at.explain(err)) //nolint:errorlint // the client's own text is long, and has lines
+		return errors.New(l.at.explain(err)) // the client's own text is long, and has lines
 	}
 	return nil
 }

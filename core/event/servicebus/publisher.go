@@ -64,7 +64,7 @@ func (p *Publisher) Probe(ctx context.Context) error {
 	}
 	if err != nil {
 		p.drop(ctx)
-		return errors.New(p.at.explain(err)) //nolint:errorlint // the client's own text is long, and has lines
+		return errors.New(p.at.explain(err)) // the client's own text is long, and has lines
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ func (s *sending) some(ctx context.Context, sender *azservicebus.Sender, at int)
 		if errors.Is(err, azservicebus.ErrMessageTooLarge) && len(sent) > 0 {
 			break // it comes with the next
 		}
-		s.faults[next] = event.Permanent(fmt.Errorf("is no message that %s takes: %s", s.publisher.at, firstLine(err.Error()))) //nolint:errorlint // as above
+		s.faults[next] = event.Permanent(fmt.Errorf("is no message that %s takes: %s", s.publisher.at, firstLine(err.Error())))
 	}
 	if len(sent) > 0 {
 		err = sender.SendMessageBatch(ctx, message, nil)
@@ -186,7 +186,7 @@ func (s *sending) each(ctx context.Context, sender *azservicebus.Sender, places 
 		switch {
 		case err == nil:
 		case isRefusal(err):
-			s.faults[at] = errors.New(s.publisher.at.explain(err)) //nolint:errorlint // as above
+			s.faults[at] = errors.New(s.publisher.at.explain(err))
 			s.blocked[s.batch[at].Subject] = true
 		default:
 			return err

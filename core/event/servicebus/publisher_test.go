@@ -88,11 +88,11 @@ func TestOfABatchThatIsRefusedTheEventAtFaultAloneIsLeftOut(t *testing.T) {
 	events := append(eventsOf(ada, 0, 10), eventsOf(eve, 10, 10)...)
 	faults := p.Publish(t.Context(), events)
 	for i, fault := range faults {
-		switch {
-		case i == 7:
+		switch i {
+		case 7:
 			require.ErrorContains(t, fault, "amqp:not-allowed")
 			require.False(t, event.IsPermanent(fault))
-		case i == 8 || i == 9:
+		case 8, 9:
 			require.ErrorIs(t, fault, event.ErrNotTried, "it would pass the one before it")
 		default:
 			require.NoError(t, fault, i)
@@ -265,15 +265,15 @@ func TestSettingsSayWhatIsWrongAndNoSecret(t *testing.T) {
 		Destinations: []servicebus.Destination{{Name: "a"}, {Name: "a"}}, Receivers: []servicebus.Receiver{{Name: "x.a"}, {Name: "x.a"}},
 	}
 	var said []string
-	s.Check(func(field, fault string) { said = append(said, field) })
+	s.Check(func(field, _ string) { said = append(said, field) })
 	require.Equal(t, []string{"destinations[1].name", "receivers[1].name"}, said)
 	said = nil
 	bad := servicebus.Receiver{URL: "servicebus:///accounts/subscriptions/"}
-	bad.Check(func(field, fault string) { said = append(said, field) })
+	bad.Check(func(field, _ string) { said = append(said, field) })
 	require.Equal(t, []string{"name", "url", "concurrency", "max_deliveries"}, said)
 	said = nil
 	types := servicebus.Destination{Name: "Not So", URL: "servicebus://x/y", Types: []string{"user"}}
-	types.Check(func(field, fault string) { said = append(said, field) })
+	types.Check(func(field, _ string) { said = append(said, field) })
 	require.Equal(t, []string{"name", "types"}, said)
 	local := servicebus.Settings{
 		Destinations: []servicebus.Destination{{URL: "servicebus:///a", ConnectionString: secret.New(good)}, {URL: "servicebus:///a", ConnectionString: secret.New(fmt.Sprintf(local, 5672))}},
