@@ -146,6 +146,7 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 		}
 		for _, path := range s.servicebus.PlainText() {
 			say("events.%s asks for plain text: remove UseDevelopmentEmulator from its connection_string, or set insecure=true", path)
+		}
 		if s.egress.PlainHTTP {
 			say("egress.plain_http lets what webhooks tell be read on its way: remove it, or set insecure=true")
 		}
