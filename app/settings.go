@@ -37,6 +37,13 @@ type OpsSettings struct {
 	Addr string `conf:"addr" default:"127.0.0.1:9090" doc:"address of the listener for health, metrics and profiles, host:port; empty for none"`
 }
 
+// Check reports what does not hold together.
+func (s *OpsSettings) Check(report func(field, fault string)) {
+	if s.Addr != "" && !httpapi.IsAddr(s.Addr) {
+		report("addr", httpapi.NoAddr)
+	}
+}
+
 // settings are all parts of core; each module adds its own.
 type settings struct {
 	root       Settings

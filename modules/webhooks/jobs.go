@@ -15,7 +15,7 @@ import (
 
 const (
 	pruneEvery = time.Hour
-	pruneStep  = 1000
+	pruneStep  = 100 // for more, PostgreSQL reads the whole table
 	// mostLogged is how many attempts are kept of one webhook.
 	mostLogged = 10_000
 )
