@@ -131,8 +131,7 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 	if !strings.HasPrefix(s.http.PublicURL, "https://") {
 		say("http.public_url must be the https:// URL at which people reach this service")
 	}
-	at := s.mail.Target(s.root.DataDir)
-	if at.Folder != "" {
+	if s.mail.Target(s.root.DataDir).Folder != "" {
 		say("mail.url writes mail to a folder: set it to smtps://… or smtp://…, where people get it")
 	}
 	if s.mail.From == "" {
@@ -142,27 +141,32 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 		say("ratelimit.enabled=false switches off every limit: remove it")
 	}
 	if !s.root.Insecure {
-		if database.PlainTextBeyondLoopback(s.database.URL.Reveal()) || database.PlainTextBeyondLoopback(s.database.DirectURL.Reveal()) {
-			say("database.url asks for plain text beyond loopback: remove sslmode=disable, or set insecure=true")
-		}
-		if cache.PlainTextBeyondLoopback(s.redis.URL) {
-			say("redis.url asks for plain text beyond loopback: use rediss://, or set insecure=true")
-		}
-		if s.blob.Target(s.root.DataDir).PlainText {
-			say("blob.url asks for plain text beyond loopback: use an https:// endpoint, or set insecure=true")
-		}
-		for _, path := range s.servicebus.PlainText() {
-			say("events.%s asks for plain text: remove UseDevelopmentEmulator from its connection_string, or set insecure=true", path)
-		}
-		if s.egress.PlainHTTP {
-			say("egress.plain_http lets what webhooks tell be read on its way: remove it, or set insecure=true")
-		}
-		if at.PlainText && !at.SignIn { // with a password it was refused above
-			say("mail.url asks for plain text beyond loopback: remove ?tls=none, or set insecure=true")
-		}
+		s.checkPlainText(say)
 	}
 	for _, e := range exposed {
 		say("%s was read from %s, which everybody on this machine may read: chmod 600 it", e.Path, e.File)
+	}
+}
+
+// checkPlainText says what others on the network could read.
+func (s *settings) checkPlainText(say func(string, ...any)) {
+	if database.PlainTextBeyondLoopback(s.database.URL.Reveal()) || database.PlainTextBeyondLoopback(s.database.DirectURL.Reveal()) {
+		say("database.url asks for plain text beyond loopback: remove sslmode=disable, or set insecure=true")
+	}
+	if cache.PlainTextBeyondLoopback(s.redis.URL) {
+		say("redis.url asks for plain text beyond loopback: use rediss://, or set insecure=true")
+	}
+	if s.blob.Target(s.root.DataDir).PlainText {
+		say("blob.url asks for plain text beyond loopback: use an https:// endpoint, or set insecure=true")
+	}
+	for _, path := range s.servicebus.PlainText() {
+		say("events.%s asks for plain text: remove UseDevelopmentEmulator from its connection_string, or set insecure=true", path)
+	}
+	if s.egress.PlainHTTP {
+		say("egress.plain_http lets what webhooks tell be read on its way: remove it, or set insecure=true")
+	}
+	if at := s.mail.Target(s.root.DataDir); at.PlainText && !at.SignIn { // with a password it was refused above
+		say("mail.url asks for plain text beyond loopback: remove ?tls=none, or set insecure=true")
 	}
 }
 
