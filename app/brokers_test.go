@@ -29,7 +29,7 @@ func TestADestinationOfAnUnknownSchemeFailsTheStartWithOneLine(t *testing.T) {
 	_, err = a.Load(config.Source{Args: map[string]string{
 		"data_dir": t.TempDir(), "events.destinations": entry(t, map[string]any{"name": "accounts", "url": "kafka://marker/accounts"}),
 	}})
-	require.ErrorContains(t, err, "events.destinations[0].url has an unknown scheme")
+	require.ErrorContains(t, err, "events.destinations[0].url: has an unknown scheme")
 	require.NotContains(t, err.Error(), "marker")
 }
 

@@ -73,9 +73,9 @@ func TestMetricsTellHowFarEachDestinationIs(t *testing.T) {
 	stop, err := api.App.StartWorker(t.Context())
 	require.NoError(t, err)
 	defer stop()
-	require.Eventually(t, func() bool {
+	require.Eventually(t, func() bool { // a registration and a login wait for the hook
 		all := metrics(t, api)
-		return strings.Contains(all, `events_dead{destination="greetings.new"} 1`) && strings.Contains(all, `events_lag{destination="greetings"} 1`) &&
+		return strings.Contains(all, `events_dead{destination="greetings.new"} 1`) && strings.Contains(all, `events_lag{destination="greetings"} 2`) &&
 			strings.Contains(all, `events_lag{destination="greetings.new"} 0`) && !strings.Contains(all, `events_oldest_seconds{destination="greetings"} 0`+"\n")
 	}, 20*time.Second, 10*time.Millisecond, "%s", metrics(t, api))
 }
