@@ -20,7 +20,6 @@ const (
 	burstGoodput = 0.6
 	burstMemory  = 1.2
 	burstRelease = 30 * time.Second
-	burstRest    = 12 * time.Second
 )
 
 // burst is a thousand requests at once on one endpoint, and what came of them.
@@ -34,8 +33,7 @@ type burst struct {
 	Elapsed  float64     `json:"elapsed_ms"`
 	Capacity float64     `json:"capacity_per_s"` // in the closed model, just before
 	Goodput  float64     `json:"goodput"`        // successes over what the endpoint could have done in the time
-	Cold     float64     `json:"rss_cold_mib"`   // before anything was asked
-	Before   float64     `json:"rss_before_mib"` // after some work and a rest
+	Before   float64     `json:"rss_before_mib"`
 	Peak     float64     `json:"rss_peak_mib"`
 	After    float64     `json:"rss_after_mib"`
 	Settled  float64     `json:"settled_s"`        // until the memory was back
@@ -90,8 +88,7 @@ func benchBurst(ctx context.Context, s *stage) error {
 	return nil
 }
 
-// burstOn finds what the endpoint can do, on a server of its own, and then sends the burst to another. That one has been at
-// work: what its first requests leave, such as connections and what is cached, is not what a burst leaves.
+// burstOn finds what the endpoint can do, on a server of its own, and then sends the burst to a fresh one.
 func (s *stage) burstOn(ctx context.Context, st *store, e endpoint, limits bool) (b burst, err error) {
 	b = burst{Target: st.name, Endpoint: e.name, Limits: limits}
 	if b.Capacity, err = s.capacity(ctx, st, e); err != nil {
@@ -106,27 +103,13 @@ func (s *stage) burstOn(ctx context.Context, st *store, e endpoint, limits bool)
 		return b, err
 	}
 	defer func() { err = errors.Join(err, srv.stop()) }()
-	b.Cold, _ = residentMiB(srv.pid())
-	if err := work(ctx, srv, st.data); err != nil {
-		return b, err
-	}
+	sleep(ctx, 2*time.Second)
 	b.Before, _ = residentMiB(srv.pid())
 	b.send(ctx, srv.addr, func(n int) call { return e.next(st.data, n) })
 	_, b.Peak = residentMiB(srv.pid())
 	b.settle(ctx, srv)
 	b.judge(e)
 	return b, ctx.Err()
-}
-
-// work has 16 people read themselves for a while, and waits until the server has given back what it does not need.
-func work(ctx context.Context, srv *server, d *data) error {
-	next := func(int, int) call { return endpoints[0].next(d, fresh()) }
-	load := &closedLoad{addr: srv.addr, connections: 16, next: next}
-	if err := load.run(ctx, 0, warmUp, func() {}); err != nil {
-		return err
-	}
-	sleep(ctx, burstRest)
-	return ctx.Err()
 }
 
 // capacity is what the endpoint does for 16 who ask again and again. Where it refuses some of them, it does the rest.
@@ -237,7 +220,7 @@ func (b *burst) judge(e endpoint) {
 
 func burstTable(all []burst) [][]string {
 	table := [][]string{{
-		"store", "endpoint", "limits", "2xx", "429", "503", "P50 ms", "slowest ms", "capacity/s", "goodput", "RSS cold", "before", "peak", "after", "settled s", "faults",
+		"store", "endpoint", "limits", "2xx", "429", "503", "P50 ms", "slowest ms", "capacity/s", "goodput", "RSS before", "peak", "after", "settled s", "faults",
 	}}
 	for _, b := range all {
 		limits := "off"
@@ -246,7 +229,7 @@ func burstTable(all []burst) [][]string {
 		}
 		table = append(table, []string{
 			b.Target, b.Endpoint, limits, strconv.Itoa(b.Statuses[200] + b.Statuses[201]), strconv.Itoa(b.Statuses[429]), strconv.Itoa(b.Statuses[503]),
-			number(b.P50, 0), number(b.Slowest, 0), number(b.Capacity, 0), number(b.Goodput, 2), number(b.Cold, 0), number(b.Before, 0), number(b.Peak, 0),
+			number(b.P50, 0), number(b.Slowest, 0), number(b.Capacity, 0), number(b.Goodput, 2), number(b.Before, 0), number(b.Peak, 0),
 			number(b.After, 0), number(b.Settled, 1), strings.Join(b.Faults, "; "),
 		})
 	}

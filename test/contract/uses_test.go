@@ -46,7 +46,9 @@ func TestNoStatementScansATable(t *testing.T) {
 		for _, sql := range slices.Sorted(maps.Keys(ran)) {
 			plan := explain(t, api.App.Stores.DB, ran[sql].Statement)
 			uses = append(uses, schema.Use{SQL: sql, By: ran[sql].by, Indexes: indexesIn(plan, tables)})
-			plan = small.ReplaceAllString(plan, "")
+			if strings.Contains(sql, "gatehouse_event") {
+				plan = small.ReplaceAllString(plan, "")
+			}
 			require.NotContains(t, plan, "Seq Scan", "%s\n%s", sql, plan)
 			if isPage(sql) {
 				require.NotContains(t, plan, "Sort", "%s\n%s", sql, plan)
@@ -68,7 +70,7 @@ var (
 
 // isPage tells the statements that read a page of users, of webhooks, or of a webhook's deliveries.
 func isPage(sql string) bool {
-	return pageOf.MatchString(sql) && strings.HasPrefix(sql, "SELECT") && strings.Contains(sql, "ORDER BY") && strings.Contains(sql, "LIMIT")
+	return pageOf.MatchString(sql) && strings.Contains(sql, "ORDER BY") && strings.Contains(sql, "LIMIT")
 }
 
 func explain(t *testing.T, db *database.DB, s database.Statement) string {

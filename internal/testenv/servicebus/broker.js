@@ -100,7 +100,7 @@ function manage(context, address) {
     case 'com.microsoft:peek-message':
       return reply(context, 204, 'there is nothing to look at here');
     default:
-      return reply(context, 501, 'not implemented here');
+      return reply(context, 400, 'no operation of this broker');
   }
 }
 
