@@ -133,7 +133,7 @@ func (l *line) conclude(r row, bare []sample) {
 	for i, x := range l.Samples {
 		rates = append(rates, x.Rate/bare[i].Rate)
 		cpus = append(cpus, x.CPU/bare[i].CPU)
-		beside = append(beside, x.CPU-x.Hash-x.Collector)
+		beside = append(beside, x.CPU-x.Hash-x.Collector-x.SQLite)
 		if x.Errors+x.Refused > 0 {
 			l.Void = fmt.Sprintf("%d refused, %d errors %s", x.Refused, x.Errors, x.fault)
 		}
@@ -158,14 +158,14 @@ func median(v []float64) float64 {
 // tableOf is for people.
 func tableOf(lines []line) [][]string {
 	out := [][]string{{
-		"row", "target", "best/s", "median/s", "× bare", "CPU µs", "× bare", "PG µs", "Redis µs", "collector µs", "beside hash µs",
+		"row", "target", "best/s", "median/s", "× bare", "CPU µs", "× bare", "PG µs", "SQLite µs", "Redis µs", "collector µs", "beside hash µs",
 		"offered/s", "P50 ms", "P99 ms", "RSS idle", "RSS peak", "",
 	}}
 	for _, l := range lines {
 		m := l.Median
 		out = append(out, []string{
 			l.Row, l.Target, number(l.Best.Rate, 0), number(m.Rate, 0), number(l.RateRatio, 2), number(m.CPU, 1), number(l.CPURatio, 2),
-			number(m.Postgres, 1), number(m.Redis, 1), number(m.Collector, 0), number(l.Beside, 0), number(l.Open.Offered, 0), number(l.Open.P50, 2),
+			number(m.Postgres, 1), number(m.SQLite, 0), number(m.Redis, 1), number(m.Collector, 0), number(l.Beside, 0), number(l.Open.Offered, 0), number(l.Open.P50, 2),
 			number(l.Open.P99, 2), number(m.Idle, 0), number(m.Peak, 0), l.Void,
 		})
 	}

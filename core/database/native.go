@@ -41,15 +41,6 @@ func (tx *Tx) Native(ctx context.Context, fn func(ctx context.Context, native an
 	return nil
 }
 
-func (t *pgTx) native(ctx context.Context, fn func(ctx context.Context, native any) error) *refusal {
-	ctx, cancel := context.WithTimeout(ctx, t.p.statementTimeout)
-	defer cancel()
-	if err := fn(ctx, t.tx); err != nil {
-		return t.p.fault(ctx, t.conn.Conn(), err)
-	}
-	return nil
-}
-
 func (t *sqliteTx) native(ctx context.Context, fn func(ctx context.Context, native any) error) *refusal {
 	ctx, cancel := context.WithTimeout(ctx, t.e.statementTimeout)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -148,17 +149,23 @@ func (p *postgres) exec(ctx context.Context, sql string, args []any) (int64, err
 		return 0, r.answer()
 	}
 	defer c.Release()
-	n, r := p.execOn(ctx, c.Conn(), sql, args)
+	n, r := p.execOn(ctx, c.Conn(), c.Conn(), sql, args)
 	if r != nil {
 		return 0, r.answer()
 	}
 	return n, nil
 }
 
-func (p *postgres) execOn(ctx context.Context, c *pgx.Conn, sql string, args []any) (int64, *refusal) {
+// sender sends statements over a connection.
+type sender interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func (p *postgres) execOn(ctx context.Context, c *pgx.Conn, over sender, sql string, args []any) (int64, *refusal) {
 	ctx, cancel := context.WithTimeout(ctx, p.statementTimeout)
 	defer cancel()
-	tag, err := c.Exec(ctx, p.texts.rebind(sql), args...)
+	tag, err := over.Exec(ctx, p.texts.rebind(sql), args...)
 	if err != nil {
 		return 0, p.fault(ctx, c, err)
 	}
@@ -170,7 +177,7 @@ func (p *postgres) query(ctx context.Context, sql string, args []any, _ bool) (c
 	if r != nil {
 		return nil, r.answer()
 	}
-	cur, r := p.queryOn(ctx, c.Conn(), sql, args)
+	cur, r := p.queryOn(ctx, c.Conn(), c.Conn(), sql, args)
 	if r != nil {
 		c.Release()
 		return nil, r.answer()
@@ -184,9 +191,9 @@ func (p *postgres) change(ctx context.Context, sql string, args []any) (cursor, 
 	return p.query(ctx, sql, args, true)
 }
 
-func (p *postgres) queryOn(ctx context.Context, c *pgx.Conn, sql string, args []any) (*pgCursor, *refusal) {
+func (p *postgres) queryOn(ctx context.Context, c *pgx.Conn, over sender, sql string, args []any) (*pgCursor, *refusal) {
 	ctx, cancel := context.WithTimeout(ctx, p.statementTimeout)
-	rows, err := c.Query(ctx, p.texts.rebind(sql), args...)
+	rows, err := over.Query(ctx, p.texts.rebind(sql), args...)
 	if err != nil {
 		defer cancel()
 		return nil, p.fault(ctx, c, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -259,10 +260,18 @@ func TestHeldWriteHandleIsUnavailable(t *testing.T) {
 }
 
 func BenchmarkInTx(b *testing.B) {
-	db := sqliteStore(b).withThings(b)
-	for b.Loop() {
-		if err := db.InTx(b.Context(), func(ctx context.Context, tx *Tx) error { return exec(ctx, tx, grow, firstThing) }); err != nil {
-			b.Fatal(err)
+	for name, open := range map[string]func(testing.TB) store{"sqlite": sqliteStore, "postgres": postgresStore} {
+		if name == "postgres" && os.Getenv("TEST_POSTGRES_URL") == "" {
+			continue
 		}
+		b.Run(name, func(b *testing.B) {
+			s := open(b)
+			db := s.withThings(b)
+			for b.Loop() {
+				if err := db.InTx(b.Context(), func(ctx context.Context, tx *Tx) error { return exec(ctx, tx, grow, firstThing) }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

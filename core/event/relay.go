@@ -135,6 +135,9 @@ func (r *relay) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.wake:
+			if len(r.serving) == 0 && !r.stale.Load() {
+				continue // nobody waits for events: the next look unasked numbers them, many at once
+			}
 		case <-timer.C:
 		}
 		asking.note(ctx, r.follow(ctx))
