@@ -97,19 +97,25 @@ func TestTheFirstAdministratorComesFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, settings []string) {
 		s := drive.Start(t, append(settings, noLimits)...)
-		args := []string{"user", "create", "--email", "root@example.com", "--full-name", "Root", "--admin", "--password-stdin"}
-		for _, v := range settings {
-			args = append(args, "--set", v)
-		}
-		cmd := drive.Command(t, args...)
-		cmd.Stdin = strings.NewReader(drive.Password + "\n")
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
+		createAdministrator(t, "root@example.com", settings)
 		var me map[string]any
 		require.NoError(t, json.Unmarshal(s.Send("GET", "/users/me", s.MustLogIn("root@example.com"), "").Body, &me))
 		require.Equal(t, "admin", me["role"])
 		require.Equal(t, true, me["email_verified"])
 	})
+}
+
+// createAdministrator has the binary add one to the store of the settings.
+func createAdministrator(t *testing.T, email string, settings []string) {
+	t.Helper()
+	args := []string{"user", "create", "--email", email, "--full-name", "Root", "--admin", "--password-stdin"}
+	for _, v := range settings {
+		args = append(args, "--set", v)
+	}
+	cmd := drive.Command(t, args...)
+	cmd.Stdin = strings.NewReader(drive.Password + "\n")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }
 
 func TestProductionStartsWithWhatItNeeds(t *testing.T) {
