@@ -54,6 +54,8 @@ var endpoints = []endpoint{
 	}},
 	{"POST /auth/login", http.StatusOK, func(d *data, n int) call { return loginOf(d.owners[n%len(d.owners)]) }},
 	{"POST /auth/register", http.StatusCreated, func(*data, int) call { return registrationOf(fresh()) }},
+	{"GET /.well-known/jwks.json", http.StatusOK, func(*data, int) call { return call{method: "GET", path: "/.well-known/jwks.json"} }},
+	{"GET /users", http.StatusOK, func(d *data, _ int) call { return call{method: "GET", path: "/users?limit=50", token: d.admin} }},
 }
 
 var errBound = errors.New("a bound is broken")
