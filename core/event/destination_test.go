@@ -139,6 +139,23 @@ func TestWhatIsPermanentIsSetAsideAtOnce(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsBehindAnEventThatHasOneAttemptGoesOn(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		d := newOutside("broker.notes").oneByOne(func(w written) error {
+			if w.N == 0 {
+				return errors.New("cannot take it")
+			}
+			return nil
+		})
+		p := open(t, db, setup{clock: newClock(), settings: event.Settings{Retention: time.Hour, MaxAttempts: 1}, destinations: []event.Destination{d}})
+		p.write(t, account.NewID(), 0, 1, 2)
+		p.drain(t)
+		require.Equal(t, []int{1, 2}, d.numbers(account.ID{}))
+		require.Equal(t, 1, p.count(t, "gatehouse_event_deliveries"), "the one set aside")
+	})
+}
+
 // TestADestinationThatIsAwayCostsNoAttempt has it away for longer than all attempts would take.
 func TestADestinationThatIsAwayCostsNoAttempt(t *testing.T) {
 	t.Parallel()

@@ -195,19 +195,22 @@ func (r *relay) pause(ctx context.Context, l, next *lease, b *batch) {
 // writeFirst makes rows for what was read for the first time and is not settled.
 func (r *relay) writeFirst(ctx context.Context, repo repository, b *batch, end int) error {
 	now := r.options.Clock.Now()
+	moved := map[account.ID]bool{}
 	for i, d := range b.all[:end] {
 		switch b.states[i] {
 		case passedOver, taken:
 			continue
 		case notTried: // but a later one was
 			d.dueAt = &now
-		case held, refused:
+		case refused:
+			moved[d.Subject] = moved[d.Subject] || d.deadAt != nil
+		case held:
 		}
 		if err := repo.putDelivery(ctx, d); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.goOn(ctx, repo, b, moved)
 }
 
 // writeAgain changes the rows of what was offered again.
@@ -228,6 +231,11 @@ func (r *relay) writeAgain(ctx context.Context, repo repository, b *batch) error
 			return err
 		}
 	}
+	return r.goOn(ctx, repo, b, moved)
+}
+
+// goOn makes due what waits behind events that were taken or set aside.
+func (r *relay) goOn(ctx context.Context, repo repository, b *batch, moved map[account.ID]bool) error {
 	for subject := range moved {
 		if err := repo.releaseNext(ctx, b.all[0].destination, subject, r.options.Clock.Now()); err != nil {
 			return err
