@@ -77,13 +77,13 @@ func (s *Service) recoveryRoutes(r *httpapi.Router) {
 		Limit: s.limits.verify, Errors: []*errs.Error{ErrInvalidToken},
 		Summary:     "Verify an e-mail address",
 		Description: "Notes that the address a token was mailed to is its owner's. The token works once and dies when the address changes.",
-	}, s.verifyEmail, checkToken)
+	}, s.verifyEmail)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/confirm-email", ID: "confirmEmail", Tag: tag, Access: authz.Public,
 		Limit: s.limits.confirm, Errors: []*errs.Error{ErrInvalidToken, users.ErrEmailTaken},
 		Summary:     "Confirm another e-mail address",
 		Description: "Gives an account the address that a token was mailed to, which is verified thereby. The token works once, and dies when the account's address or password changes. Both addresses are told.",
-	}, s.confirmEmail, checkToken)
+	}, s.confirmEmail)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/verify-email/resend", ID: "resendVerification", Tag: tag, Access: authz.Public, Status: http.StatusAccepted,
 		Limit:       s.limits.resend,
