@@ -85,7 +85,7 @@ func (f fakeAuth) Authenticate(_ context.Context, token string) (account.Princip
 	case token == "panic":
 		panic("secret-in-a-panic")
 	default:
-		return p, httpapi.ErrInvalidToken
+		return p, errs.ErrInvalidToken
 	}
 }
 
@@ -398,8 +398,8 @@ func TestTokensThatAreNone(t *testing.T) {
 	}
 	for _, header := range []string{"Bearer", "Bearer ", "Bearer unknown", "Bearer user user", "Bearer =", "Bearer us\"er"} {
 		r := b.send("POST", "/notes", "{}", "Authorization", header)
-		r.problem(401, "AUTHENTICATION_ERROR")
-		require.Contains(t, r.Header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`, header)
+		require.Equal(t, "the access token is malformed, expired, revoked or not ours", r.problem(401, "AUTHENTICATION_ERROR").Detail)
+		require.Equal(t, `Bearer error="invalid_token", error_description="the token is malformed, expired, revoked or not ours"`, r.Header.Get("WWW-Authenticate"), header)
 	}
 	b.send("POST", "/notes", "{}", "Authorization", "Bearer away").problem(503, "SERVICE_UNAVAILABLE")
 	b.send("POST", "/notes", "{}", "Authorization", "Bearer panic").problem(500, "INTERNAL_ERROR")
