@@ -197,7 +197,7 @@ func work[I, O any](ctx context.Context, in *I, faults []errs.Field, readable bo
 		faults = appendNew(faults, func(report func(errs.Field)) { check(in, report) })
 	}
 	if len(faults) > 0 {
-		return out, errs.Invalid(faults)
+		return out, invalid(faults)
 	}
 	return fn(ctx, *in)
 }

@@ -24,13 +24,17 @@ func everyEndpoint() []proof {
 			s.addressLimitsComeFirst()
 			s.accountLimitsComeLast()
 		}},
-		{says: `validation | every field of every body, path, query and header before any work; all faults of a request come back at once, up to a hundred of its query and a hundred of its body`, prove: func(s *stage) {
+		{says: `validation | every field of every body, path, query and header before any work; all faults of a request come back at once, up to a hundred of its query and a hundred of its body, where detail says that there may be more`, prove: func(s *stage) {
 			s.asAdmin().WithHeader("If-Match", "x").Patch("/users/x?y=1", `{"full_name":" ","role":"god","is_active":1,"shoe":1}`).Invalid(
 				"id invalid_format", "y unknown_field", "If-Match invalid_format", "#/full_name too_short", "#/role not_allowed", "#/is_active wrong_type", "#/shoe unknown_field")
 			for count, want := range map[int]int{99: 99 + 2, 100: 100, 1000: 100} { // the two that are missing stand behind them
 				p := s.api.Post("/auth/login?"+strings.Repeat("x&", count), "{"+strings.TrimPrefix(strings.Repeat(`,"x":1`, count), ",")+"}").Problem(http.StatusBadRequest, "VALIDATION_ERROR")
 				require.Len(s.T, p.Errors, min(count, 100)+min(want, 100))
+				require.Contains(s.T, p.Detail, "; there may be more")
 			}
+			few := s.api.Post("/auth/register?x", `{"email":"ada@example.com","password":"short"}`).Problem(http.StatusBadRequest, "VALIDATION_ERROR")
+			require.Len(s.T, few.Errors, 5)
+			require.Equal(s.T, "3 fields are invalid", few.Detail, "of which one has three faults")
 			before := s.asAdmin().Get("/users/" + s.user.ID.String()).Header.Get("ETag")
 			s.asAdmin().Patch("/users/"+s.user.ID.String(), `{"full_name":"Changed","role":"god"}`).Invalid("#/role not_allowed")
 			require.Equal(s.T, before, s.asAdmin().Get("/users/"+s.user.ID.String()).Header.Get("ETag"))
