@@ -310,7 +310,7 @@ func (o *operation) describeHeaders(status int, r *huma.Response) {
 	header(r, "X-Request-ID", &huma.Header{Description: "the request's id, taken from the request or made", Schema: text()})
 	if o.limited() != nil {
 		header(r, "RateLimit-Policy", &huma.Header{Description: "the limits that apply; absent when limits are off", Schema: text()})
-		header(r, "RateLimit", &huma.Header{Description: "what is left of them; absent when limits are off", Schema: text()})
+		header(r, "RateLimit", &huma.Header{Description: "what is left of them; absent when limits are off, and where it would be a user's who is not known", Schema: text()})
 	}
 	switch status {
 	case http.StatusUnauthorized:
