@@ -377,6 +377,7 @@ func TestBasePathMovesEverything(t *testing.T) {
 	for _, path := range []string{"/api", "/api/docs", "/api/openapi.json", "/api/healthz", "/api/errors/not-found"} {
 		require.Equal(t, 200, b.send("GET", path, "").StatusCode, path)
 	}
+	require.Contains(t, string(b.send("GET", "/api/errors/not-found", "").body), `&#34;type&#34;: &#34;/api/errors/not-found&#34;`)
 	p := b.send("GET", "/api/nothing", "").problem(404, "NOT_FOUND")
 	require.Equal(t, "/api/errors/not-found", p.Type)
 	require.Equal(t, "/api/nothing", p.Instance)
@@ -436,6 +437,19 @@ func TestEveryAnswerCarriesWhatEveryAnswerCarries(t *testing.T) {
 	}
 	for _, id := range []string{"", strings.Repeat("a", 129), "a b", "a\tb", "ä"} {
 		require.Regexp(t, `^[0-9a-f-]{36}$`, b.send("GET", "/notes", "", "X-Request-ID", id).Header.Get("X-Request-ID"))
+	}
+}
+
+func TestThePageAboutAnErrorShowsAnAnswer(t *testing.T) {
+	t.Parallel()
+	b := serve(t)
+	invalid := string(b.send("GET", "/errors/validation-error", "").body)
+	for _, text := range []string{"<code>pointer</code>", `&#34;detail&#34;: &#34;2 fields are invalid&#34;`, `&#34;pointer&#34;: &#34;#/full_name&#34;`} {
+		require.Contains(t, invalid, text)
+	}
+	conflict := string(b.send("GET", "/errors/conflict", "").body)
+	for _, text := range []string{`&#34;reason&#34;: &#34;locked&#34;`, `&#34;detail&#34;: &#34;the note is locked&#34;`, "<dt><code>locked</code></dt>"} {
+		require.Contains(t, conflict, text)
 	}
 }
 
