@@ -121,7 +121,7 @@ func (s *Service) adminRoutes(r *httpapi.Router) {
 		Method: http.MethodPost, Path: "/users", ID: "inviteUser", Tag: usersTag, Access: authz.Can(mayWriteUsers), Status: http.StatusCreated,
 		Errors:      []*errs.Error{users.ErrEmailTaken},
 		Summary:     "Invite a user",
-		Description: "Creates an account without a password, and mails a link that works once and for 7 days (`auth.invite.ttl`), with which its owner sets one; that verifies the address as well. Nobody chooses a password for somebody else. Who lets the invitation expire asks for a new password like everybody.",
+		Description: "Creates an account without a password, at the `Location` of the answer, and mails a link that works once and for 7 days (`auth.invite.ttl`), with which its owner sets one; that verifies the address as well. Nobody chooses a password for somebody else. Who lets the invitation expire asks for a new password like everybody.",
 	}, s.invite, checkInvitation)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/users/{id}/password-reset", ID: "startPasswordReset", Tag: usersTag, Access: authz.Can(mayWriteUsers), Reaches: authz.Everyones,

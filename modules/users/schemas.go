@@ -71,6 +71,9 @@ func (r Response) ETag() string {
 type byID struct {
 	ID account.ID `path:"id" format:"uuid" doc:"the user's id"`
 }
+// Location is where the user is found.
+func (r Response) Location() string { return "/users/" + r.ID.String() }
+
 
 type profileChangeInput struct {
 	httpapi.Precondition
