@@ -42,14 +42,14 @@ func isToken68(s string) bool {
 	return s != ""
 }
 
-// invalidToken is the challenge to every token that is worth nothing, an access token or another. It is one text, so that
+// worthless is the challenge to every token that is worth nothing, an access token or another. It is one text, so that
 // nothing tells why.
-const invalidToken = `Bearer error="invalid_token", error_description="the token is malformed, expired, revoked or not ours"`
+const worthless = `Bearer error="invalid_token", error_description="the token is malformed, expired, revoked or not ours"`
 
 // challenge is the WWW-Authenticate of RFC 6750 section 3. Where no token was sent it names the scheme alone.
 func challenge(e *errs.Error) string {
 	if errors.Is(e, errs.ErrAuthentication) {
 		return "Bearer"
 	}
-	return invalidToken
+	return worthless
 }

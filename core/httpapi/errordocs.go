@@ -29,7 +29,7 @@ var known = map[string]advice{
 // errorDocs describes every error that core answers with or that a mounted operation names.
 func (rt *Router) errorDocs() []pages.ErrorDoc {
 	all := []*errs.Error{
-		errs.ErrInternal, exampleInvalid, errs.ErrAuthentication, errs.ErrAuthorization, errs.ErrNotFound, errs.ErrMethodNotAllowed,
+		errs.ErrInternal, errExampleInvalid, errs.ErrAuthentication, errs.ErrAuthorization, errs.ErrNotFound, errs.ErrMethodNotAllowed,
 		errs.ErrConflict, errs.ErrPreconditionFailed, errs.ErrPayloadTooLarge, errs.ErrUnsupportedMediaType, errs.ErrRateLimited, errs.ErrUnavailable,
 	}
 	for _, op := range rt.operations {
@@ -46,7 +46,7 @@ func (rt *Router) errorDocs() []pages.ErrorDoc {
 		if e.Reason() == "" || slices.Contains(docs[i].Reasons, reason) {
 			continue
 		}
-		if len(docs[i].Reasons) == 0 && e.Code() != exampleInvalid.Code() {
+		if len(docs[i].Reasons) == 0 && e.Code() != errExampleInvalid.Code() {
 			docs[i].Example = rt.exampleAnswer(e)
 		}
 		docs[i].Reasons = append(docs[i].Reasons, reason)
@@ -54,8 +54,8 @@ func (rt *Router) errorDocs() []pages.ErrorDoc {
 	return docs
 }
 
-// exampleInvalid is the example of what most often is wrong.
-var exampleInvalid = errs.From(errs.Invalid([]errs.Field{
+// errExampleInvalid is the example of what most often is wrong.
+var errExampleInvalid = errs.From(errs.Invalid([]errs.Field{
 	{Pointer: "#/full_name", Code: errs.Required, Message: isRequired},
 	{Pointer: "#/password", Code: errs.TooShort, Message: "must be at least 8 characters"},
 }))
