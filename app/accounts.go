@@ -4,7 +4,9 @@ import (
 	"context"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/page"
+	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/modules/auth"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 	"github.com/gatehouse/gatehouse/modules/users"
@@ -13,6 +15,7 @@ import (
 // Accounts is what the command line makes accounts with, and has their owners mailed.
 type Accounts interface {
 	Create(ctx context.Context, in Registration) (User, error)
+	CheckPassword(p secret.String, owner account.Email) []errs.Field
 	Invite(ctx context.Context, in Invitation) (User, error)
 	StartReset(ctx context.Context, id account.ID) error
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -129,6 +130,9 @@ func (c *command) root() *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Args, completion.RunE = knownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		for _, shell := range completion.Commands() {
+			shell.Args = noArgs
+		}
 	}
 	return root
 }
@@ -151,6 +155,13 @@ func help(root *cobra.Command) *cobra.Command {
 	}
 }
 
+// group is a command that only holds others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: knownCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
 // knownCommand is for commands that only hold others.
 func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
@@ -159,8 +170,11 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	return usage(fmt.Errorf("unknown command %q for %q%s; see %s --help", args[0], cmd.CommandPath(), suggestion(cmd, args[0]), cmd.CommandPath()))
 }
 
-// flagFault adds what was probably meant to an unknown flag.
+// flagFault says what a flag takes, and adds what was probably meant to an unknown one.
 func flagFault(cmd *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return usage(fmt.Errorf("--%s %q: %s; see %s --help", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid), cmd.CommandPath()))
+	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
 		return usage(err)
@@ -175,6 +189,22 @@ func flagFault(cmd *cobra.Command, err error) error {
 	})
 	near := suggestion(known, name)
 	return usage(fmt.Errorf("%w%s; see %s --help", err, strings.Replace(near, "did you mean ", "did you mean --", 1), cmd.CommandPath()))
+}
+
+// wanted is what a flag takes, in place of what strconv and encoding/csv say.
+func wanted(err *pflag.InvalidValueError) string {
+	switch kind := err.GetFlag().Value.Type(); {
+	case errors.Is(err, strconv.ErrRange):
+		return "is too large a number"
+	case kind == "int":
+		return "expected a whole number"
+	case kind == "bool":
+		return "expected true or false"
+	case kind == "stringSlice":
+		return "expected items with commas between them"
+	default:
+		return err.Unwrap().Error()
+	}
 }
 
 func suggestion(cmd *cobra.Command, word string) string {
@@ -192,8 +222,8 @@ func (c *command) source() (config.Source, error) {
 	src := config.Source{Args: map[string]string{}, Environ: c.io.Environ, File: c.configFile}
 	for _, s := range c.set {
 		path, value, ok := strings.Cut(s, "=")
-		if !ok {
-			return src, usage(fmt.Errorf("--set %s: write it as path=value", path))
+		if !ok || path == "" {
+			return src, usage(fmt.Errorf("--set %q: write it as path=value, such as http.addr=127.0.0.1:8081", path))
 		}
 		src.Args[path] = value
 	}
@@ -238,8 +268,8 @@ func (c *command) loadSafe(logLevel string) (*app.App, *config.Values, error) {
 
 // noArgs is for commands that take flags alone.
 func noArgs(cmd *cobra.Command, args []string) error {
-	if err := cobra.NoArgs(cmd, args); err != nil {
-		return usage(err)
+	if len(args) > 0 {
+		return usage(fmt.Errorf("%s takes flags alone, and not %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath()))
 	}
 	return nil
 }

@@ -68,8 +68,14 @@ func TestWrongUsageSaysSoAndExitsWith2(t *testing.T) {
 	}{
 		"unknown command":      {[]string{"serv"}, "did you mean serve"},
 		"unknown flag":         {[]string{"serve", "--nothing"}, "unknown flag: --nothing"},
-		"an argument too many": {[]string{"version", "now"}, "now"},
-		"a setting without =":  {[]string{"config", "--set", "http.addr"}, "write it as path=value"},
+		"an argument too many": {[]string{"version", "now"}, `gatehouse version takes flags alone, and not "now"; see gatehouse version --help`},
+		"one behind a shell":   {[]string{"completion", "bash", "now"}, `gatehouse completion bash takes flags alone, and not "now"`},
+		"a setting without =":  {[]string{"config", "--set", "http.addr"}, `--set "http.addr": write it as path=value`},
+		"a setting of no name": {[]string{"config", "--set", "=marker"}, `--set "": write it as path=value`},
+		"no number":            {[]string{"user", "list", "--limit", "many"}, `--limit "many": expected a whole number; see gatehouse user list --help`},
+		"a number beyond all":  {[]string{"jobs", "list", "--limit", "9223372036854775808"}, "is too large a number"},
+		"no Boolean":           {[]string{"config", "--json=perhaps"}, `--json "perhaps": expected true or false`},
+		"half a quoted item":   {[]string{"jobs", "list", "--kind", `"`}, "expected items with commas between them"},
 		"an unknown setting":   {[]string{"config", "--set", "http.adr=x"}, "http.addr"},
 		"a wrong value":        {[]string{"config", "--set", "database.pool_max=many"}, "database.pool_max"},
 		"an unknown format":    {[]string{"openapi", "--format", "xml"}, "expected yaml or json"},
@@ -84,6 +90,8 @@ func TestWrongUsageSaysSoAndExitsWith2(t *testing.T) {
 			r := run(t, t.TempDir(), "", c.args...)
 			require.Equal(t, 2, r.code, r.err)
 			require.Contains(t, r.err, c.says)
+			require.NotContains(t, r.err, "strconv")
+			require.NotContains(t, r.err, "marker")
 			require.Empty(t, r.out)
 		})
 	}
@@ -145,6 +153,10 @@ func TestAnOperatorMakesAccounts(t *testing.T) {
 	var u map[string]any
 	require.NoError(t, json.Unmarshal([]byte(made.out), &u))
 	require.Equal(t, "admin", u["role"])
+	all := run(t, dir, "secret-marker\n", "user", "create", "--email", "ada", "--password-stdin")
+	require.Equal(t, 2, all.code)
+	require.Equal(t, "gatehouse: --email must be an e-mail address such as ada@example.com\n  --full-name must not be empty\n"+
+		"  the password must contain an upper-case letter\n  the password must contain a digit\n", all.err)
 	again := run(t, dir, "Difference-Engine-1842", append(create, "--admin")...)
 	require.Equal(t, 1, again.code)
 	require.Contains(t, again.err, "exists already")

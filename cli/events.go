@@ -12,15 +12,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/event"
 )
 
 func (c *command) events() *cobra.Command {
-	cmd := &cobra.Command{Use: "events", Short: "See what was told, and have it told again", Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(c.eventsList(), c.eventsShow(), c.eventsReplay(), c.eventsDead())
-	return cmd
+	return group("events", "See what was told, and have it told again", c.eventsList(), c.eventsShow(), c.eventsReplay(), c.eventsDead())
 }
 
 const (
@@ -28,17 +26,9 @@ const (
 	mostEvents = 10_000
 )
 
-// withEvents runs f on an open app.
-func (c *command) withEvents(ctx context.Context, f func(*event.Outbox) error) error {
-	a, _, err := c.loadSafe("warn")
-	if err != nil {
-		return err
-	}
-	defer c.close(ctx, a)
-	if err := open(ctx, a.Open); err != nil {
-		return err
-	}
-	return f(a.Stores.Events)
+// withEvents is withApp for what concerns events.
+func (c *command) withEvents(ctx context.Context, run func(*event.Outbox) error) error {
+	return c.withApp(ctx, (*app.App).Open, func(a *app.App) error { return run(a.Stores.Events) })
 }
 
 func limitedEvents(limit int) error {

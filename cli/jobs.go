@@ -18,10 +18,7 @@ import (
 )
 
 func (c *command) jobs() *cobra.Command {
-	cmd := &cobra.Command{Use: "jobs", Short: "Look at background jobs, try them again or cancel them", Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(c.jobsList(), c.jobsShow(), c.jobsRetry(), c.jobsCancel())
-	return cmd
+	return group("jobs", "Look at background jobs, try them again or cancel them", c.jobsList(), c.jobsShow(), c.jobsRetry(), c.jobsCancel())
 }
 
 // jobListing is what the flags of jobs list say.

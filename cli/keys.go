@@ -16,8 +16,6 @@ import (
 )
 
 func (c *command) keys() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "List or rotate the keys that sign access tokens", Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	var asJSON bool
 	list := &cobra.Command{
 		Use: "list", Short: "List the signing keys", Args: noArgs,
@@ -25,8 +23,7 @@ func (c *command) keys() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.keysList(cmd.Context(), asJSON) },
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(list, c.keysRotate())
-	return cmd
+	return group("keys", "List or rotate the keys that sign access tokens", list, c.keysRotate())
 }
 
 func (c *command) keysList(ctx context.Context, asJSON bool) error {

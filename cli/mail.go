@@ -15,10 +15,7 @@ import (
 )
 
 func (c *command) mail() *cobra.Command {
-	cmd := &cobra.Command{Use: "mail", Short: "Look at the mails that are sent", Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(c.mailPreview())
-	return cmd
+	return group("mail", "Look at the mails that are sent", c.mailPreview())
 }
 
 func (c *command) mailPreview() *cobra.Command {

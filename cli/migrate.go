@@ -13,8 +13,6 @@ import (
 )
 
 func (c *command) migrate() *cobra.Command {
-	cmd := &cobra.Command{Use: "migrate", Short: "Bring the schema up, or show where it is", Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	var asJSON bool
 	status := &cobra.Command{
 		Use: "status", Short: "List every migration and its state", Args: noArgs,
@@ -28,8 +26,7 @@ func (c *command) migrate() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.migrateUp(cmd, asJSON) },
 	}
 	up.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(up, status)
-	return cmd
+	return group("migrate", "Bring the schema up, or show where it is", up, status)
 }
 
 func (c *command) migrateUp(cmd *cobra.Command, asJSON bool) error {

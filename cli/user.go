@@ -20,9 +20,7 @@ import (
 )
 
 func (c *command) user() *cobra.Command {
-	cmd := &cobra.Command{Use: "user", Short: "Manage accounts", Args: knownCommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(c.userCreate(), c.userInvite(), c.userList(), c.userShow(), c.userReset(), c.userDelete())
+	cmd := group("user", "Manage accounts", c.userCreate(), c.userInvite(), c.userList(), c.userShow(), c.userReset(), c.userDelete())
 	cmd.AddCommand(c.userChanges()...)
 	return cmd
 }
@@ -51,12 +49,16 @@ func (c *command) userCreate() *cobra.Command {
 }
 
 func (c *command) runUserCreate(ctx context.Context, n newUser) error {
-	registration, err := n.registration()
-	if err != nil {
-		return usage(err)
+	registration, wrong := n.registration()
+	if wrong != nil && !n.stdin {
+		return usage(wrong) // before anybody types a password
 	}
+	var err error
 	if registration.Password, err = c.readPassword(ctx, n.stdin); err != nil {
-		return usage(err)
+		return usage(inLines(wrong, err))
+	}
+	if wrong != nil {
+		return usage(inLines(wrong, c.judge(registration.Password)))
 	}
 	return c.withAccounts(ctx, (*app.App).Open, func(a *app.App) error {
 		u, err := a.Stores.Accounts.Create(ctx, registration)
@@ -65,6 +67,26 @@ func (c *command) runUserCreate(ctx context.Context, n newUser) error {
 		}
 		return c.tellUser(a, u, "created "+string(u.Role), n.asJSON)
 	})
+}
+
+// judge says what the policy has against a password, whosever it is.
+func (c *command) judge(p secret.String) error {
+	a, _, err := c.loadSafe("warn")
+	if err != nil || a.Stores.Accounts == nil {
+		return err
+	}
+	return explain(errs.Invalid(a.Stores.Accounts.CheckPassword(p, account.Email{})))
+}
+
+// inLines gives the errors that there are, each on a line of its own.
+func inLines(all ...error) error {
+	var lines []string
+	for _, err := range all {
+		if err != nil {
+			lines = append(lines, err.Error())
+		}
+	}
+	return errors.New(strings.Join(lines, "\n  "))
 }
 
 // withAccounts is withApp for a program that has accounts.

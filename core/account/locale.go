@@ -25,7 +25,8 @@ var (
 )
 
 // Both leave out what the libraries take beyond the standards: underscores in tags, and names that mean something on one
-// machine alone, such as Local, localtime and posix/Europe/Berlin.
+// machine alone, such as Local, localtime and posix/Europe/Berlin. Factory is in the database as what stands where no zone
+// was set.
 var (
 	subtags   = regexp.MustCompile(`^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*$`)
 	zoneNames = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*$`)
@@ -52,7 +53,7 @@ func ParseTimezone(raw string) (string, error) {
 	switch {
 	case len(raw) > MaxTimezoneLength:
 		return "", errTimezoneTooLong
-	case !zoneNames.MatchString(raw) || raw == "Local":
+	case !zoneNames.MatchString(raw) || raw == "Local" || raw == "Factory":
 		return "", errTimezoneFormat
 	}
 	if _, err := time.LoadLocation(raw); err != nil {

@@ -7,6 +7,7 @@ var (
 	ErrInternal             = New(InternalError{}, "", "something went wrong on our side")
 	ErrValidation           = New(ValidationError{}, "", "the request is not valid")
 	ErrAuthentication       = New(AuthenticationError{}, "", "a valid access token is needed")
+	ErrInvalidToken         = New(AuthenticationError{}, "", "the access token is malformed, expired, revoked or not ours") // whichever it is, nobody is told
 	ErrAuthorization        = New(AuthorizationError{}, "", "you may not do this")
 	ErrNotFound             = New(NotFoundError{}, "", "there is nothing here")
 	ErrMethodNotAllowed     = Define(NotFoundError{}, http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Method not allowed", "this path does not take this method")

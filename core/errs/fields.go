@@ -36,14 +36,20 @@ const (
 var AllFaults = []Fault{Required, WrongType, TooShort, TooLong, OutOfRange, InvalidFormat, UnknownField, Duplicate, NotAllowed,
 	MissingUpper, MissingLower, MissingDigit, CommonPassword, ContainsContext}
 
-// Invalid is ErrValidation with these fields, or nil where there are none.
+// Invalid is ErrValidation with these fields, or nil where there are none. Its detail counts the places, of which one may
+// have several faults.
 func Invalid(fields []Field) error {
-	switch len(fields) {
-	case 0:
+	if len(fields) == 0 {
 		return nil
-	case 1:
-		return ErrValidation.WithDetail("1 field is invalid").WithFields(fields...)
-	default:
-		return ErrValidation.WithDetail(fmt.Sprintf("%d fields are invalid", len(fields))).WithFields(fields...)
 	}
+	type place struct{ pointer, parameter, header string }
+	places := map[place]bool{}
+	for _, f := range fields {
+		places[place{f.Pointer, f.Parameter, f.Header}] = true
+	}
+	detail := "1 field is invalid"
+	if len(places) > 1 {
+		detail = fmt.Sprintf("%d fields are invalid", len(places))
+	}
+	return ErrValidation.WithDetail(detail).WithFields(fields...)
 }

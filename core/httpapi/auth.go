@@ -8,9 +8,6 @@ import (
 	"github.com/gatehouse/gatehouse/core/errs"
 )
 
-// ErrInvalidToken is a token that is malformed, expired, revoked or not ours; the client cannot tell which.
-var ErrInvalidToken = errs.Authentication("", "the access token is malformed, expired, revoked or not ours")
-
 // bearer reads the Authorization header (RFC 6750 section 2.1, RFC 9110 section 11.4): the scheme's name is
 // case-insensitive, one space or more stand before the token. Another scheme is no token at all.
 func bearer(h http.Header) (string, error) {
@@ -20,7 +17,7 @@ func bearer(h http.Header) (string, error) {
 		return "", errs.ErrAuthentication
 	case 1:
 	default:
-		return "", ErrInvalidToken
+		return "", errs.ErrInvalidToken
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -28,7 +25,7 @@ func bearer(h http.Header) (string, error) {
 	}
 	token = strings.TrimLeft(token, " ")
 	if !isToken68(token) {
-		return "", ErrInvalidToken
+		return "", errs.ErrInvalidToken
 	}
 	return token, nil
 }
@@ -45,20 +42,14 @@ func isToken68(s string) bool {
 	return s != ""
 }
 
+// worthless is the challenge to every token that is worth nothing, an access token or another. It is one text, so that
+// nothing tells why.
+const worthless = `Bearer error="invalid_token", error_description="the token is malformed, expired, revoked or not ours"`
+
 // challenge is the WWW-Authenticate of RFC 6750 section 3. Where no token was sent it names the scheme alone.
 func challenge(e *errs.Error) string {
 	if errors.Is(e, errs.ErrAuthentication) {
 		return "Bearer"
 	}
-	return `Bearer error="invalid_token", error_description="` + quotable(e.Detail()) + `"`
-}
-
-// quotable leaves out what error_description may not hold (RFC 6750 section 3).
-func quotable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' || r == '"' || r == '\\' {
-			return -1
-		}
-		return r
-	}, s)
+	return worthless
 }

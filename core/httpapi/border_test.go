@@ -85,7 +85,7 @@ func (f fakeAuth) Authenticate(_ context.Context, token string) (account.Princip
 	case token == "panic":
 		panic("secret-in-a-panic")
 	default:
-		return p, httpapi.ErrInvalidToken
+		return p, errs.ErrInvalidToken
 	}
 }
 
@@ -377,6 +377,7 @@ func TestBasePathMovesEverything(t *testing.T) {
 	for _, path := range []string{"/api", "/api/docs", "/api/openapi.json", "/api/healthz", "/api/errors/not-found"} {
 		require.Equal(t, 200, b.send("GET", path, "").StatusCode, path)
 	}
+	require.Contains(t, string(b.send("GET", "/api/errors/not-found", "").body), `&#34;type&#34;: &#34;/api/errors/not-found&#34;`)
 	p := b.send("GET", "/api/nothing", "").problem(404, "NOT_FOUND")
 	require.Equal(t, "/api/errors/not-found", p.Type)
 	require.Equal(t, "/api/nothing", p.Instance)
@@ -398,8 +399,8 @@ func TestTokensThatAreNone(t *testing.T) {
 	}
 	for _, header := range []string{"Bearer", "Bearer ", "Bearer unknown", "Bearer user user", "Bearer =", "Bearer us\"er"} {
 		r := b.send("POST", "/notes", "{}", "Authorization", header)
-		r.problem(401, "AUTHENTICATION_ERROR")
-		require.Contains(t, r.Header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`, header)
+		require.Equal(t, "the access token is malformed, expired, revoked or not ours", r.problem(401, "AUTHENTICATION_ERROR").Detail)
+		require.Equal(t, `Bearer error="invalid_token", error_description="the token is malformed, expired, revoked or not ours"`, r.Header.Get("WWW-Authenticate"), header)
 	}
 	b.send("POST", "/notes", "{}", "Authorization", "Bearer away").problem(503, "SERVICE_UNAVAILABLE")
 	b.send("POST", "/notes", "{}", "Authorization", "Bearer panic").problem(500, "INTERNAL_ERROR")
@@ -436,6 +437,19 @@ func TestEveryAnswerCarriesWhatEveryAnswerCarries(t *testing.T) {
 	}
 	for _, id := range []string{"", strings.Repeat("a", 129), "a b", "a\tb", "ä"} {
 		require.Regexp(t, `^[0-9a-f-]{36}$`, b.send("GET", "/notes", "", "X-Request-ID", id).Header.Get("X-Request-ID"))
+	}
+}
+
+func TestThePageAboutAnErrorShowsAnAnswer(t *testing.T) {
+	t.Parallel()
+	b := serve(t)
+	invalid := string(b.send("GET", "/errors/validation-error", "").body)
+	for _, text := range []string{"<code>pointer</code>", `&#34;detail&#34;: &#34;2 fields are invalid&#34;`, `&#34;pointer&#34;: &#34;#/full_name&#34;`} {
+		require.Contains(t, invalid, text)
+	}
+	conflict := string(b.send("GET", "/errors/conflict", "").body)
+	for _, text := range []string{`&#34;reason&#34;: &#34;locked&#34;`, `&#34;detail&#34;: &#34;the note is locked&#34;`, "<dt><code>locked</code></dt>"} {
+		require.Contains(t, conflict, text)
 	}
 }
 

@@ -257,7 +257,7 @@ func (o *operation) finishDescription(schemas huma.Registry, out reflect.Type) {
 	if out.Implements(reflect.TypeFor[Paged]()) {
 		header(op.Responses[strconv.Itoa(o.Status)], "Link", &huma.Header{Description: "address of the next page, as rel=\"next\" (RFC 8288); absent on the last one", Schema: text()})
 	}
-	if out.Implements(reflect.TypeFor[Located]()) {
+	if o.Status == http.StatusCreated && out.Implements(reflect.TypeFor[Located]()) {
 		header(op.Responses[strconv.Itoa(o.Status)], "Location", &huma.Header{Description: "path of what was made (RFC 9110 section 10.2.2)", Schema: text()})
 	}
 	if out.Implements(reflect.TypeFor[Accepting]()) {
@@ -310,7 +310,7 @@ func (o *operation) describeHeaders(status int, r *huma.Response) {
 	header(r, "X-Request-ID", &huma.Header{Description: "the request's id, taken from the request or made", Schema: text()})
 	if o.limited() != nil {
 		header(r, "RateLimit-Policy", &huma.Header{Description: "the limits that apply; absent when limits are off", Schema: text()})
-		header(r, "RateLimit", &huma.Header{Description: "what is left of them; absent when limits are off", Schema: text()})
+		header(r, "RateLimit", &huma.Header{Description: "what is left of them; absent when limits are off, and where it would be a user's who is not known", Schema: text()})
 	}
 	switch status {
 	case http.StatusUnauthorized:

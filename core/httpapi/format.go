@@ -44,8 +44,10 @@ func isDateTime(s string) bool {
 	return t.UnmarshalText([]byte(s)) == nil
 }
 
-// isAddress is no more than the form; what an account's address must be is core/account's to say.
+// isAddress is no more than the form, and lets space stand around it; what an account's address must be is core/account's to
+// say, which drops that space.
 func isAddress(s string) bool {
+	s = strings.TrimSpace(s)
 	if len(s) > maxAddress || !isPlain(s) {
 		return false
 	}

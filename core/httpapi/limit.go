@@ -17,6 +17,13 @@ type Credentialed interface {
 // limitsLate says that the request counts once its body has been read, since its credential is in it.
 func (o *operation) limitsLate() bool { return o.LimitKey != nil && o.Access.IsPublic() }
 
+// sayPolicy says on the answer how much is allowed, whoever asks.
+func (o *operation) sayPolicy(w *response, l *ratelimit.Limit) {
+	if l != nil && o.rt.deps.Limiter != nil {
+		w.Header()["Ratelimit-Policy"] = []string{ratelimit.PolicyHeader(ratelimit.Check{Limit: l})}
+	}
+}
+
 // limit counts the request and says on every answer what is left. It counts on the key that the credential gives alone, so
 // that those who hold a genuine one do not suffer from others at their address, and otherwise on the client's address. A
 // limiter that cannot tell refuses.
@@ -24,6 +31,7 @@ func (o *operation) limit(w *response, r *http.Request, credential string) error
 	if o.Limit == nil || o.rt.deps.Limiter == nil {
 		return nil
 	}
+	o.sayPolicy(w, o.Limit)
 	return refusal(say(w, r, o.rt.deps.Limiter.Allow, ratelimit.Check{Limit: o.Limit, Key: o.limitKey(w, r, credential)}))
 }
 
@@ -55,9 +63,7 @@ func say(w *response, r *http.Request, ask func(context.Context, ...ratelimit.Ch
 	if err != nil {
 		return nil, err
 	}
-	h := w.Header()
-	h["Ratelimit-Policy"] = []string{ratelimit.PolicyHeader(checks...)}
-	h["Ratelimit"] = []string{ratelimit.StateHeader(checks, decisions)}
+	w.Header()["Ratelimit"] = []string{ratelimit.StateHeader(checks, decisions)}
 	return decisions, nil
 }
 

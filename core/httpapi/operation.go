@@ -197,9 +197,28 @@ func work[I, O any](ctx context.Context, in *I, faults []errs.Field, readable bo
 		faults = appendNew(faults, func(report func(errs.Field)) { check(in, report) })
 	}
 	if len(faults) > 0 {
-		return out, errs.Invalid(faults)
+		return out, invalid(faults)
 	}
 	return fn(ctx, *in)
+}
+
+// invalid is errs.Invalid, which says so where reading ended before all faults were found.
+func invalid(faults []errs.Field) error {
+	ofBody, ofQuery := 0, 0
+	for _, f := range faults {
+		switch {
+		case f.Pointer != "":
+			ofBody++
+		case f.Parameter != "":
+			ofQuery++
+		}
+	}
+	err := errs.Invalid(faults)
+	if max(ofBody, ofQuery) < maxFaults {
+		return err
+	}
+	e := errs.From(err)
+	return e.WithDetail(fmt.Sprintf("%s; there may be more, since reading ended with %d faults", e.Detail(), maxFaults))
 }
 
 // admit is what comes before the input: the address limit, 401 and 403.
@@ -209,6 +228,7 @@ func (o *operation) admit(w *response, r *http.Request) error {
 	if !o.Access.IsPublic() {
 		token, err = bearer(r.Header)
 	}
+	o.sayPolicy(w, o.AccountLimit)
 	if !o.limitsLate() {
 		if err := o.limit(w, r, token); err != nil {
 			return err

@@ -68,10 +68,8 @@ func (rt *Router) writeProblem(w *response, e *errs.Error) {
 	case http.StatusRequestEntityTooLarge:
 		h["Connection"] = []string{"close"} // what remains of the body is not worth reading
 	}
-	p := Problem{
-		Type: rt.basePath + TypePath(e.Code()), Title: e.Title(), Status: e.Status(), Code: e.Code(), Reason: e.Reason(),
-		Detail: e.Detail(), RequestID: w.request.id, Errors: e.Fields(),
-	}
+	p := rt.problem(e)
+	p.RequestID = w.request.id
 	if len(w.request.path) <= maxInstance {
 		p.Instance = w.request.path
 	}
@@ -82,6 +80,14 @@ func (rt *Router) writeProblem(w *response, e *errs.Error) {
 	h["Content-Length"] = []string{strconv.Itoa(len(b))}
 	w.WriteHeader(e.Status())
 	_, _ = w.Write(b)
+}
+
+// problem is an error as clients get it, but for what is the request's.
+func (rt *Router) problem(e *errs.Error) Problem {
+	return Problem{
+		Type: rt.basePath + TypePath(e.Code()), Title: e.Title(), Status: e.Status(), Code: e.Code(), Reason: e.Reason(),
+		Detail: e.Detail(), Errors: e.Fields(),
+	}
 }
 
 func (rt *Router) logFailure(w *response, r *http.Request, e *errs.Error) {

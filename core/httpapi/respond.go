@@ -95,8 +95,8 @@ type Accepting interface{ Accepted() bool }
 // out as a Link (RFC 8288): this request's, with that cursor.
 type Paged interface{ Next() string }
 
-// Located is a response body of something that was made: where it is found, as a path of this service, goes out as the
-// Location.
+// Located is a response body of something that may have been made: where it is found, as a path of this service, goes out as
+// the Location of a 201.
 type Located interface{ Location() string }
 
 // NoContent is the response of an operation that answers 204, or 202 without a body.
@@ -152,7 +152,7 @@ func writeJSON(w *response, r *http.Request, status int, body any, holdsToken bo
 			h["Link"] = w.value(nextLink(w.request.path, r.URL.RawQuery, next))
 		}
 	}
-	if l, ok := body.(Located); ok {
+	if l, ok := body.(Located); ok && status == http.StatusCreated {
 		h["Location"] = w.value(w.request.base + l.Location())
 	}
 	h["Content-Type"] = plainJSON

@@ -110,14 +110,20 @@ func (p *uploadPlan) receive(w *response, r *http.Request) (File, []errs.Field, 
 		return nil, nil, errs.ErrPayloadTooLarge
 	}
 	body := http.MaxBytesReader(w, r.Body, most)
-	if mediaType == formType {
-		return t.form(body, params["boundary"])
+	file, faults, err := t.take(body, mediaType, params["boundary"])
+	wrong := len(faults) > 0 || err != nil && errs.From(err).Status() == http.StatusBadRequest
+	if wrong && t.announced < 0 && isOverlong(body) {
+		return nil, nil, errs.ErrPayloadTooLarge
 	}
-	file, err := t.file(body)
-	if err == nil && len(file) == 0 {
-		return nil, []errs.Field{{Pointer: "#", Code: errs.Required, Message: "a file is required"}}, nil
-	}
-	return file, nil, t.fault(err, "#")
+	return file, faults, err
+}
+
+// isOverlong reads a body to its end, or to where it is larger than may be: 413 comes before 400, and a body that announces
+// no size shows it no sooner.
+func isOverlong(body io.Reader) bool {
+	_, err := io.Copy(io.Discard, body)
+	_, overlong := errors.AsType[*http.MaxBytesError](err)
+	return overlong
 }
 
 const formType = "multipart/form-data"
@@ -139,6 +145,18 @@ type taking struct {
 	ctx       context.Context
 	limit     int64
 	announced int64 // bytes of the whole body; -1 where the request does not say
+}
+
+// take reads the body, which is the file itself or a form.
+func (t *taking) take(body io.Reader, mediaType, boundary string) (File, []errs.Field, error) {
+	if mediaType == formType {
+		return t.form(body, boundary)
+	}
+	file, err := t.file(body)
+	if err == nil && len(file) == 0 {
+		return nil, []errs.Field{{Pointer: "#", Code: errs.Required, Message: "a file is required"}}, nil
+	}
+	return file, nil, t.fault(err, "#")
 }
 
 // file reads to the end, looking at the first bytes as they arrive.

@@ -25,7 +25,8 @@ type fileOutput struct {
 	Bytes int `json:"bytes" example:"1"`
 }
 
-// fileServer takes files that begin with "ok", of at most 6 MiB, and lets work look at each.
+// fileServer takes files that begin with "ok", of at most 6 MiB, and lets work look at each. Those that begin with "damaged"
+// are a wrong input, all others of another type.
 func fileServer(t testing.TB, work func(ctx context.Context, f File) error) http.Handler {
 	t.Helper()
 	rt := NewRouter("Test", "For tests.", "1")
@@ -34,10 +35,14 @@ func fileServer(t testing.TB, work func(ctx context.Context, f File) error) http
 		Upload: &Upload{
 			Field: "file", Kind: "image", Formats: []string{"image/png"}, Limit: func() int64 { return 6 << 20 },
 			Look: func(head []byte) (bool, error) {
-				if !bytes.HasPrefix(head, []byte("ok")) {
+				switch {
+				case bytes.HasPrefix(head, []byte("ok")):
+					return true, nil
+				case bytes.HasPrefix(head, []byte("damaged")):
+					return true, errs.ErrValidation
+				default:
 					return true, errs.ErrUnsupportedMediaType
 				}
-				return true, nil
 			},
 		},
 	}, func(ctx context.Context, in fileInput) (fileOutput, error) {
@@ -113,6 +118,33 @@ func TestFilesShareOneMemory(t *testing.T) {
 	close(goOn)
 	require.NoError(t, all.Wait())
 	require.Equal(t, http.StatusOK, putFile(h, "image/png", large, -1).Code, "the memory came back")
+}
+
+// TestAFileThatIsTooLargeIsSoWhateverElseIsWrong sends bodies that do not announce their size.
+func TestAFileThatIsTooLargeIsSoWhateverElseIsWrong(t *testing.T) {
+	t.Parallel()
+	h := fileServer(t, func(context.Context, File) error { return nil })
+	const field = "--b\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n%s\r\n"
+	for name, c := range map[string]struct{ contentType, body string }{
+		"a wrong input":        {"image/png", "damaged"},
+		"a wrong file":         {"multipart/form-data; boundary=b", fmt.Sprintf(field, "file", "damaged")},
+		"an unknown field":     {"multipart/form-data; boundary=b", fmt.Sprintf(field, "name", "x")},
+		"two files":            {"multipart/form-data; boundary=b", strings.Repeat(fmt.Sprintf(field, "file", "ok"), 2)},
+		"no boundary":          {"multipart/form-data", "x"},
+		"of another type":      {"image/png", "x"},
+		"a form of other type": {"multipart/form-data; boundary=b", fmt.Sprintf(field, "file", "x")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			small, large := http.StatusBadRequest, http.StatusRequestEntityTooLarge
+			if strings.Contains(name, "type") { // 415 comes first
+				small, large = http.StatusUnsupportedMediaType, http.StatusUnsupportedMediaType
+			}
+			require.Equal(t, small, putFile(h, c.contentType, []byte(c.body+"--b--\r\n"), -1).Code)
+			w := putFile(h, c.contentType, []byte(c.body+strings.Repeat("x", 7<<20)), -1)
+			require.Equal(t, large, w.Code, "%s", w.Body)
+		})
+	}
 }
 
 func TestAnUploadNeedsAFileInItsInput(t *testing.T) {

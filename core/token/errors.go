@@ -8,7 +8,7 @@ import (
 
 // ErrInvalid is the answer for everything that is not a good access token (invalid_token of RFC 6750 section 3.1). Its cause,
 // for the log alone, is one of a fixed set of texts and holds nothing of the token.
-var ErrInvalid = errs.Authentication("", "the access token is not valid")
+var ErrInvalid = errs.ErrInvalidToken
 
 // Why a token was refused.
 var (

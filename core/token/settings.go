@@ -20,7 +20,7 @@ const (
 type Settings struct {
 	Issuer        string        `conf:"issuer" default:"" doc:"iss of access tokens, an absolute URI; empty means http.public_url, else urn:gatehouse:<installation id>"`
 	Audience      string        `conf:"audience" default:"" doc:"aud of access tokens; empty means the same as an empty issuer"`
-	TTL           time.Duration `conf:"ttl" default:"15m" doc:"life of an access token, whole seconds from 1s to 24h"`
+	TTL           time.Duration `conf:"ttl" default:"15m" doc:"life of an access token, whole seconds from 1s to 24h; it is taken for up to 60 s longer, since clocks may differ"`
 	Algorithm     Algorithm     `conf:"algorithm" default:"ES256" doc:"signature algorithm of new signing keys: ES256 or EdDSA"`
 	RotateEvery   time.Duration `conf:"rotate_every" default:"90d" doc:"how long a signing key signs until the next one does; at least publish_before and a day and 11 minutes more"`
 	PublishBefore time.Duration `conf:"publish_before" default:"24h" doc:"how long the next signing key is published before it signs, so that those who verify tokens know it by then; at least 10m"`

@@ -18,11 +18,10 @@ const reachLimit = 10 * time.Second
 
 // Environment is what one test run shares.
 type Environment struct {
-	vars       []string // NAME=value
-	postgres   *Postgres
-	redis      *Redis
-	azurite    *azurite
-	serviceBus *serviceBus
+	vars      []string // NAME=value
+	postgres  *Postgres
+	redis     *Redis
+	emulators []*emulator // as in the list of all; nil where none was started
 }
 
 // Provide finds or starts what is wanted: what a TEST_ variable names is used as it is; else what is installed here, else
@@ -51,11 +50,10 @@ func (e *Environment) Stop() error {
 	if e.redis != nil {
 		group.Go(e.redis.Stop)
 	}
-	if e.azurite != nil {
-		group.Go(e.azurite.stop)
-	}
-	if e.serviceBus != nil {
-		group.Go(e.serviceBus.stop)
+	for _, running := range e.emulators {
+		if running != nil {
+			group.Go(running.stop)
+		}
 	}
 	return group.Wait()
 }
@@ -115,11 +113,14 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 	if slices.Contains(wanted, RedisStore) {
 		group.Go(func() error { return e.startRedis(ctx) })
 	}
-	if slices.Contains(wanted, Azurite) {
-		group.Go(func() error { return e.startAzurite(ctx, progress) })
-	}
-	if slices.Contains(wanted, ServiceBus) {
-		group.Go(func() error { return e.startServiceBus(ctx, progress) })
+	e.emulators = make([]*emulator, len(emulators))
+	for i, k := range emulators {
+		if slices.Contains(wanted, k.need) {
+			group.Go(func() (err error) {
+				e.emulators[i], err = k.provide(ctx, progress)
+				return err
+			})
+		}
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -132,13 +133,11 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 		e.vars = append(e.vars, RedisVariable+"="+e.redis.URL)
 		sayf(progress, "Redis on port %d", e.redis.Port)
 	}
-	if e.azurite != nil {
-		e.vars = append(e.vars, AzuriteVariable+"="+e.azurite.url)
-		sayf(progress, "Azurite at %s", e.azurite.url)
-	}
-	if e.serviceBus != nil {
-		e.vars = append(e.vars, ServiceBusVariable+"="+e.serviceBus.url)
-		sayf(progress, "Service Bus at %s", e.serviceBus.url)
+	for _, running := range e.emulators {
+		if running != nil {
+			e.vars = append(e.vars, running.variable+"="+running.url)
+			sayf(progress, "%s at %s", running.title, running.url)
+		}
 	}
 	if slices.Contains(wanted, Browser) {
 		path, err := Chromium(ctx)
@@ -174,24 +173,6 @@ func (e *Environment) startRedis(ctx context.Context) error {
 	}
 	var err error
 	e.redis, err = StartRedis(ctx, RedisOptions{})
-	return err
-}
-
-func (e *Environment) startAzurite(ctx context.Context, progress io.Writer) error {
-	if given := os.Getenv(AzuriteVariable); given != "" {
-		return reach(ctx, AzuriteVariable, given, pingAzurite)
-	}
-	var err error
-	e.azurite, err = startAzurite(ctx, progress)
-	return err
-}
-
-func (e *Environment) startServiceBus(ctx context.Context, progress io.Writer) error {
-	if given := os.Getenv(ServiceBusVariable); given != "" {
-		return reach(ctx, ServiceBusVariable, given, pingServiceBus)
-	}
-	var err error
-	e.serviceBus, err = startServiceBus(ctx, progress)
 	return err
 }
 

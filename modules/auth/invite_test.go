@@ -35,8 +35,12 @@ func TestAnInvitationMakesAnAccountWhoseOwnerChoosesThePassword(t *testing.T) {
 		api := testkit.Serve(t, db, public(), testkit.WithClock(clk))
 		admin := api.Admin()
 		var got map[string]any
-		api.As(admin).Post("/users", map[string]any{"email": " Babbage@Example.com ", "full_name": " Charles Babbage ", "role": "admin"}).Status(http.StatusCreated).JSON(&got)
+		made := api.As(admin).Post("/users", map[string]any{"email": " Babbage@Example.com ", "full_name": " Charles Babbage ", "role": "admin"}).Status(http.StatusCreated)
+		made.JSON(&got)
 		require.NotEmpty(t, got["id"])
+		found := api.As(admin).Get(made.Header.Get("Location")).Status(http.StatusOK)
+		require.JSONEq(t, string(made.Body), string(found.Body), "RFC 9110 section 10.2.2")
+		require.Empty(t, found.Header.Get("Location"), "of what was made alone")
 		delete(got, "id")
 		require.Equal(t, map[string]any{
 			"email": "Babbage@Example.com", "full_name": "Charles Babbage", "role": "admin", "is_active": true,

@@ -119,6 +119,11 @@ func (s *Service) hashNew(ctx context.Context, in Registration) (string, error) 
 	return hash, nil
 }
 
+// CheckPassword reports what the policy has against a new password of an owner, who may be nobody yet: the zero Email.
+func (s *Service) CheckPassword(p secret.String, owner account.Email) []errs.Field {
+	return s.checkPassword("#/password", p, owner)
+}
+
 // checkPassword reports what the policy has against a new password, at the given place.
 func (s *Service) checkPassword(pointer string, p secret.String, email account.Email) []errs.Field {
 	_, faults := s.settings.Password.Policy.Check(p, email.String(), email.Canonical())

@@ -77,13 +77,13 @@ func (s *Service) recoveryRoutes(r *httpapi.Router) {
 		Limit: s.limits.verify, Errors: []*errs.Error{ErrInvalidToken},
 		Summary:     "Verify an e-mail address",
 		Description: "Notes that the address a token was mailed to is its owner's. The token works once and dies when the address changes.",
-	}, s.verifyEmail, checkToken)
+	}, s.verifyEmail)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/confirm-email", ID: "confirmEmail", Tag: tag, Access: authz.Public,
 		Limit: s.limits.confirm, Errors: []*errs.Error{ErrInvalidToken, users.ErrEmailTaken},
 		Summary:     "Confirm another e-mail address",
 		Description: "Gives an account the address that a token was mailed to, which is verified thereby. The token works once, and dies when the account's address or password changes. Both addresses are told.",
-	}, s.confirmEmail, checkToken)
+	}, s.confirmEmail)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/auth/verify-email/resend", ID: "resendVerification", Tag: tag, Access: authz.Public, Status: http.StatusAccepted,
 		Limit:       s.limits.resend,
@@ -121,7 +121,7 @@ func (s *Service) adminRoutes(r *httpapi.Router) {
 		Method: http.MethodPost, Path: "/users", ID: "inviteUser", Tag: usersTag, Access: authz.Can(mayWriteUsers), Status: http.StatusCreated,
 		Errors:      []*errs.Error{users.ErrEmailTaken},
 		Summary:     "Invite a user",
-		Description: "Creates an account without a password, and mails a link that works once and for 7 days (`auth.invite.ttl`), with which its owner sets one; that verifies the address as well. Nobody chooses a password for somebody else. Who lets the invitation expire asks for a new password like everybody.",
+		Description: "Creates an account without a password, at the `Location` of the answer, and mails a link that works once and for 7 days (`auth.invite.ttl`), with which its owner sets one; that verifies the address as well. Nobody chooses a password for somebody else. Who lets the invitation expire asks for a new password like everybody.",
 	}, s.invite, checkInvitation)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPost, Path: "/users/{id}/password-reset", ID: "startPasswordReset", Tag: usersTag, Access: authz.Can(mayWriteUsers), Reaches: authz.Everyones,

@@ -81,7 +81,8 @@ func checkEmail(in *httpapi.Body[emailRequest], report func(errs.Field)) {
 	in.Body.email = readEmail(in.Body.Email, "#/email", report)
 }
 
-// resetRequest has the token from a mailed link. What is no token of ours is an unknown one, never a format error.
+// resetRequest has the token from a mailed link. What is no token of ours, an empty text among it, is an unknown one, never a
+// format error.
 type resetRequest struct {
 	Token       secret.String `json:"token" format:"password" writeOnly:"true" doc:"the token in the mailed link" example:"gtm_AZDTxF5veoucDR4vOktcbQ"`
 	NewPassword secret.String `json:"new_password" format:"password" writeOnly:"true" doc:"as at registration" example:"Analytical-Engine-1843"`
@@ -89,7 +90,6 @@ type resetRequest struct {
 
 // checkReset knows no account yet, and so no address that the password must not contain.
 func (s *Service) checkReset(in *httpapi.Body[resetRequest], report func(errs.Field)) {
-	reportMissing(in.Body.Token, report)
 	for _, f := range s.checkPassword("#/new_password", in.Body.NewPassword, account.Email{}) {
 		report(f)
 	}
@@ -150,18 +150,9 @@ func checkEmailChange(in *httpapi.Body[changeEmailRequest], report func(errs.Fie
 	reportUnfit(r.CurrentPassword, "#/current_password", report)
 }
 
+// tokenRequest has the token from a mailed link, as resetRequest has it.
 type tokenRequest struct {
 	Token secret.String `json:"token" format:"password" writeOnly:"true" doc:"the token in the mailed link" example:"gtm_AZDTxF5veoucDR4vOktcbQ"`
-}
-
-func checkToken(in *httpapi.Body[tokenRequest], report func(errs.Field)) {
-	reportMissing(in.Body.Token, report)
-}
-
-func reportMissing(token secret.String, report func(errs.Field)) {
-	if token.IsZero() {
-		report(errs.Field{Pointer: "#/token", Code: errs.Required, Message: "is required"})
-	}
 }
 
 // refreshInput counts by its token: see httpapi.Credentialed.

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/picture"
+	"github.com/gatehouse/gatehouse/modules/sessions"
 )
 
 // An avatar is kept at these sides, in pixels: the first under its name, the other with the side in it.
@@ -49,9 +50,10 @@ func sized(name string, side int) string {
 	return fmt.Sprintf("%s-%d%s", name[:dot], side, name[dot:])
 }
 
-// SetAvatar makes the file the user's picture. It returns picture's errors for a file that is not to be had, and leaves
-// nothing behind where it returns one: what may be left in the store is removed by a job that was there before it.
-func (s *Service) SetAvatar(ctx context.Context, id account.ID, file []byte) (User, error) {
+// SetAvatar makes the file the user's picture. expect is Change's. It returns picture's errors for a file that is not to be
+// had, and leaves nothing behind where it returns one: what may be left in the store is removed by a job that was there
+// before it.
+func (s *Service) SetAvatar(ctx context.Context, id account.ID, file []byte, expect func(User) error) (User, error) {
 	pictures, err := s.deps.Pictures.Squares(ctx, file, avatarSide, smallAvatarSide)
 	if err != nil {
 		return User{}, err
@@ -60,7 +62,7 @@ func (s *Service) SetAvatar(ctx context.Context, id account.ID, file []byte) (Us
 	if err := s.askToSweep(ctx, a, job.At(s.deps.Clock.Now().Add(avatarSweep))); err != nil {
 		return User{}, err
 	}
-	u, err := s.keepAvatar(ctx, a, pictures)
+	u, err := s.keepAvatar(ctx, a, pictures, expect)
 	if err != nil {
 		// The store may be away, and the change may have been made although its commit was cut short: the job sees.
 		now, cancel := context.WithTimeout(context.WithoutCancel(ctx), asking)
@@ -71,53 +73,49 @@ func (s *Service) SetAvatar(ctx context.Context, id account.ID, file []byte) (Us
 }
 
 // keepAvatar stores the pictures, then has the account show them.
-func (s *Service) keepAvatar(ctx context.Context, a avatarArgs, pictures []picture.Picture) (u User, err error) {
+func (s *Service) keepAvatar(ctx context.Context, a avatarArgs, pictures []picture.Picture, expect func(User) error) (u User, err error) {
 	for _, p := range pictures {
 		if err := s.deps.Blobs.Put(ctx, avatarFolder+sized(a.Name, p.Side), p.MediaType, p.Content); err != nil {
 			return User{}, err
 		}
 	}
 	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		before, ok, err := repository{tx}.lockAvatar(ctx, a.Account, s.deps.Clock.Now())
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return errs.ErrAuthentication // the account has ended since the token was looked at
-		}
-		if u, err = (repository{tx}).setAvatar(ctx, a.Account, &a.Name); err != nil {
-			return err
-		}
-		return s.avatarChangedTx(ctx, tx, a.Account, before)
+		u, err = s.showTx(ctx, tx, a.Account, &a.Name, expect)
+		return err
 	})
 	return u, err
 }
 
-// RemoveAvatar leaves the user without a picture.
-func (s *Service) RemoveAvatar(ctx context.Context, id account.ID) error {
+// RemoveAvatar leaves the user without a picture. expect is Change's.
+func (s *Service) RemoveAvatar(ctx context.Context, id account.ID, expect func(User) error) error {
 	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		shown, err := repository{tx}.avatar(ctx, id)
-		if err != nil || shown == nil {
-			return err
-		}
-		before, ok, err := repository{tx}.lockAvatar(ctx, id, s.deps.Clock.Now())
-		if err != nil || !ok {
-			return err
-		}
-		if _, err := (repository{tx}).setAvatar(ctx, id, nil); err != nil {
-			return err
-		}
-		return s.avatarChangedTx(ctx, tx, id, before)
+		_, err := s.showTx(ctx, tx, id, nil, expect)
+		return err
 	})
 }
 
-// avatarChangedTx does what follows from another picture, or none.
-func (s *Service) avatarChangedTx(ctx context.Context, tx *database.Tx, id account.ID, before *string) error {
+// showTx has an account show the picture of a name, or none, and does what follows from it. It returns sessions.ErrEnded
+// where the account has gone since the token was looked at.
+func (s *Service) showTx(ctx context.Context, tx *database.Tx, id account.ID, name *string, expect func(User) error) (User, error) {
+	was, err := repository{tx}.lock(ctx, id)
+	if errors.Is(err, ErrNotFound) || err == nil && !was.IsActive {
+		err = sessions.ErrEnded
+	}
+	if err == nil && expect != nil {
+		err = expect(was)
+	}
+	if err != nil || name == nil && was.Avatar == nil {
+		return was, err
+	}
+	u, err := repository{tx}.setAvatar(ctx, id, name, s.deps.Clock.Now())
+	if err != nil {
+		return User{}, err
+	}
 	s.tellTx(tx, id, true)
 	if err := s.deps.Events.Append(ctx, tx, Updated{UserID: id, Changed: []string{"avatar_url"}}); err != nil {
-		return err
+		return User{}, err
 	}
-	return s.DropAvatarTx(ctx, tx, id, before)
+	return u, s.DropAvatarTx(ctx, tx, id, was.Avatar)
 }
 
 // DropAvatarTx has the pictures of a name that the account no longer shows removed, once the transaction has committed. A

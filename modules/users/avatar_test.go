@@ -161,6 +161,33 @@ func TestARemovedAvatarIsGone(t *testing.T) {
 	})
 }
 
+func TestAnAvatarIsChangedWhereTheVersionIsTheOneThatWasSeen(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := newAlbum(t, db)
+		u := api.User()
+		put := func(seen string) *testkit.Response {
+			return upload(api.WithHeader("If-Match", seen), u, pngOf(t, color.White))
+		}
+		remove := func(seen string) *testkit.Response {
+			return api.As(u).WithHeader("If-Match", seen).Delete("/users/me/avatar", nil)
+		}
+		first := api.As(u).Get("/users/me").Header.Get("ETag")
+		put(`"x"`).Problem(http.StatusPreconditionFailed, "PRECONDITION_FAILED")
+		remove(`"x"`).Problem(http.StatusPreconditionFailed, "PRECONDITION_FAILED")
+		put("x").Invalid("If-Match invalid_format")
+		api.WorkJobs()
+		require.Empty(t, api.files(t))
+		require.Nil(t, avatarOf(api.API, u))
+		second := put(first).Status(http.StatusOK).Header.Get("ETag")
+		put(first).Problem(http.StatusPreconditionFailed, "PRECONDITION_FAILED")
+		remove(first).Problem(http.StatusPreconditionFailed, "PRECONDITION_FAILED")
+		require.NotNil(t, avatarOf(api.API, u))
+		remove(second).Status(http.StatusNoContent)
+		put("*").Status(http.StatusOK)
+	})
+}
+
 func TestNothingButAnAvatarIsServed(t *testing.T) {
 	t.Parallel()
 	api := newAlbum(t, testkit.SQLite(t))
@@ -314,7 +341,10 @@ func TestAnAccountThatHasEndedGetsNoAvatar(t *testing.T) {
 		api.As(u).Get("/users/me").Status(http.StatusOK)
 		_, err := api.App.Stores.DB.Exec(t.Context(), `UPDATE users SET is_active = ? WHERE id = ?`, false, u.ID)
 		require.NoError(t, err) // behind the app's back, so that the session is still remembered
-		upload(api.API, u, pngOf(t, color.White)).Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
+		r := upload(api.API, u, pngOf(t, color.White))
+		r.Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
+		require.Contains(t, r.Header.Get("WWW-Authenticate"), "invalid_token", "a token was sent")
+		api.As(u).Delete("/users/me/avatar", nil).Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
 		api.WorkJobs()
 		require.Empty(t, api.files(t))
 	})

@@ -181,21 +181,11 @@ func (r repository) avatar(ctx context.Context, id account.ID) (*string, error) 
 	return name, err
 }
 
-// lockAvatar changes, and so locks, the row of an active account, and gives its picture of before. It gives false for any
-// other.
-func (r repository) lockAvatar(ctx context.Context, id account.ID, at time.Time) (before *string, ok bool, err error) {
-	err = r.q.ExecRow(ctx, `
-		UPDATE users SET updated_at = ?, version = version + 1
-		WHERE id = ? AND is_active = ? RETURNING avatar`, at, id, true).Scan(&before)
-	if errors.Is(err, database.ErrNoRows) {
-		return nil, false, nil
-	}
-	return before, err == nil, err
-}
-
-// setAvatar follows lockAvatar.
-func (r repository) setAvatar(ctx context.Context, id account.ID, name *string) (User, error) {
-	return scanUser(r.q.ExecRow(ctx, `UPDATE users SET avatar = ? WHERE id = ? RETURNING `+userColumns, name, id))
+// setAvatar is for a row that is locked.
+func (r repository) setAvatar(ctx context.Context, id account.ID, name *string, at time.Time) (User, error) {
+	return scanUser(r.q.ExecRow(ctx, `
+		UPDATE users SET avatar = ?, updated_at = ?, version = version + 1
+		WHERE id = ? RETURNING `+userColumns, name, at, id))
 }
 
 // list reads up to n rows of a range, those that meet the conditions.

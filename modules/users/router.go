@@ -135,12 +135,13 @@ func (s *Service) endSession(ctx context.Context, in sessionOf) (httpapi.NoConte
 
 // avatarRoutes mounts what concerns one's own picture.
 func (s *Service) avatarRoutes(r *httpapi.Router) {
+	const avatarMatch = "Send the user's `ETag` as `If-Match` to get 412 where the user is another by now."
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodPut, Path: "/users/me/avatar", ID: "setMyAvatar", Tag: tag, Access: authz.SignedIn,
 		Summary: "Set one's picture",
 		Description: "Takes a PNG, JPEG, GIF or WebP picture of at most 25 megapixels and, unless `users.avatar.max_size` says otherwise, 5 MiB: as the body itself, or as the field `file` of a form. " +
 			"Of the picture the pixels alone are kept: the first frame, upright, its largest square in the middle, at 512 and 128 pixels. " +
-			"`avatar_url` leads to the larger one; the smaller one has `-128` before the dot.",
+			"`avatar_url` leads to the larger one; the smaller one has `-128` before the dot. " + avatarMatch,
 		Upload: &httpapi.Upload{
 			Field: "file", Kind: "image", Formats: []string{"image/png", "image/jpeg", "image/gif", "image/webp"},
 			Limit: func() int64 { return int64(s.settings.Avatar.MaxSize) }, Look: picture.Look,
@@ -150,18 +151,18 @@ func (s *Service) avatarRoutes(r *httpapi.Router) {
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodDelete, Path: "/users/me/avatar", ID: "removeMyAvatar", Tag: tag, Access: authz.SignedIn,
 		Summary:     "Remove one's picture",
-		Description: "Leaves the user without a picture; where there was none, nothing changes.",
+		Description: "Leaves the user without a picture; where there was none, nothing changes. " + avatarMatch,
 	}, s.removeMyAvatar)
 	httpapi.HandleContent(r, "/avatars", s.openAvatar)
 }
 
 func (s *Service) setMyAvatar(ctx context.Context, in avatarUpload) (Response, error) {
-	u, err := s.SetAvatar(ctx, httpapi.Principal(ctx).Account, in.File)
+	u, err := s.SetAvatar(ctx, httpapi.Principal(ctx).Account, in.File, expecting(ctx, in.Precondition))
 	return toResponse(ctx, u), err
 }
 
-func (s *Service) removeMyAvatar(ctx context.Context, _ struct{}) (httpapi.NoContent, error) {
-	return httpapi.NoContent{}, s.RemoveAvatar(ctx, httpapi.Principal(ctx).Account)
+func (s *Service) removeMyAvatar(ctx context.Context, in httpapi.Precondition) (httpapi.NoContent, error) {
+	return httpapi.NoContent{}, s.RemoveAvatar(ctx, httpapi.Principal(ctx).Account, expecting(ctx, in))
 }
 
 // listRoutes mounts the list of all users.

@@ -60,12 +60,19 @@ type Response struct {
 }
 
 // avatarUpload is a picture as it comes in.
-type avatarUpload struct{ File httpapi.File }
+type avatarUpload struct {
+	httpapi.Precondition
+
+	File httpapi.File
+}
 
 // ETag names the user as well as the version, since everyone's own user is at one path.
 func (r Response) ETag() string {
 	return `"` + hex.EncodeToString(r.ID[8:]) + "-" + strconv.FormatInt(r.version, 36) + `"`
 }
+
+// Location is where the user is found.
+func (r Response) Location() string { return "/users/" + r.ID.String() }
 
 // byID names the user that an operation is about.
 type byID struct {

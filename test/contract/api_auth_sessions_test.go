@@ -84,7 +84,7 @@ func authSessions() []proof {
 			for _, text := range []string{revoked.RefreshToken, expired.RefreshToken, "", "x", "gtr_", "gtr_" + strings.Repeat("A", 100), expired.RefreshToken + "A", expired.AccessToken, "ä\x00", strings.Repeat("x", 100_000)} {
 				s.refresh(text).Problem(http.StatusUnauthorized, "AUTHENTICATION_ERROR")
 			}
-			for _, text := range []string{"x", "gtm_", "gtm_" + strings.Repeat("A", 100), expired.RefreshToken, "ä\x00", strings.Repeat("x", 100_000)} {
+			for _, text := range []string{"", "x", "gtm_", "gtm_" + strings.Repeat("A", 100), expired.RefreshToken, "ä\x00", strings.Repeat("x", 100_000)} {
 				for path, body := range map[string]map[string]string{
 					"/auth/reset-password": {"token": text, "new_password": testkit.Password}, "/auth/verify-email": mailedToken(text), "/auth/confirm-email": mailedToken(text),
 				} {

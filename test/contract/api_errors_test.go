@@ -105,7 +105,7 @@ func errorAnswers() []proof {
 			for root, below := range map[string][]error{
 				"INTERNAL_ERROR":       {errs.ErrInternal, errs.ErrRateLimited, errs.ErrUnavailable},
 				"VALIDATION_ERROR":     {errs.ErrValidation, errs.ErrPayloadTooLarge, errs.ErrUnsupportedMediaType, auth.ErrInvalidCredentials, auth.ErrInvalidToken, picture.ErrFormat, picture.ErrTooLarge},
-				"AUTHENTICATION_ERROR": {errs.ErrAuthentication, httpapi.ErrInvalidToken, sessions.ErrEnded, sessions.ErrRefreshToken},
+				"AUTHENTICATION_ERROR": {errs.ErrAuthentication, errs.ErrInvalidToken, sessions.ErrEnded, sessions.ErrRefreshToken},
 				"AUTHORIZATION_ERROR":  {errs.ErrAuthorization, auth.ErrRegistrationClosed, auth.ErrEmailNotVerified},
 				"NOT_FOUND":            {errs.ErrNotFound, errs.ErrMethodNotAllowed, users.ErrNotFound, sessions.ErrNotFound},
 				"CONFLICT":             {errs.ErrConflict, errs.ErrPreconditionFailed, users.ErrEmailTaken, users.ErrLastAdmin, auth.ErrInactive},

@@ -20,7 +20,7 @@ import (
 // everyAnswer is the rest of the section's table: what is said of all answers.
 func everyAnswer() []proof {
 	return []proof{
-		{says: `too many requests | 429 RATE_LIMITED with Retry-After; limited endpoints carry RateLimit-Policy: "login";q=10;w=60 and RateLimit: "login";r=7;t=42 (the IETF draft) on every answer, those of a user's limit once the user is known; absent when limits are off`, prove: func(s *stage) {
+		{says: `too many requests | 429 RATE_LIMITED with Retry-After; limited endpoints carry RateLimit-Policy: "login";q=10;w=60 and RateLimit: "login";r=7;t=42 (the IETF draft) on every answer, the latter of a user's limit once the user is known; absent when limits are off`, prove: func(s *stage) {
 			api := s.limited()
 			for _, r := range []*testkit.Response{
 				api.Post("/auth/login", map[string]string{"email": s.user.Email, "password": s.user.Password}).Status(200), api.Post("/auth/login", "{}").Status(400),
@@ -41,6 +41,8 @@ func everyAnswer() []proof {
 				if status != 401 {
 					s.policy(r, "current_password", 5)
 				}
+				require.Equal(s.T, `"current_password";q=5;w=60`, r.Header.Get("RateLimit-Policy"))
+				require.Equal(s.T, status == 401, r.Header.Get("RateLimit") == "", "nobody knows whose")
 			}
 			require.Empty(s.T, api.Get("/healthz").Header.Get("RateLimit-Policy"))
 			off := s.api.Post("/auth/login", "{}")

@@ -102,6 +102,16 @@ func userAvatars() []proof {
 			s.api.Get(path).Problem(http.StatusNotFound, "NOT_FOUND")
 			s.signedInOnly(http.MethodDelete, "/users/me/avatar")
 		}},
+		{says: `PUT and DELETE honour If-Match, of which the user has the ETag.`, prove: func(s *stage) {
+			matching := func(tag string) *testkit.API {
+				return s.asUser().WithHeader("If-Match", tag).WithHeader("Content-Type", "image/png")
+			}
+			before := s.asUser().Get("/users/me").Header.Get("ETag")
+			after := matching(before).Put("/users/me/avatar", smallPNG(s.T)).Status(http.StatusOK).Header.Get("ETag")
+			matching(before).Put("/users/me/avatar", smallPNG(s.T)).Problem(http.StatusPreconditionFailed, "PRECONDITION_FAILED")
+			matching(before).Delete("/users/me/avatar", nil).Problem(http.StatusPreconditionFailed, "PRECONDITION_FAILED")
+			matching(after).Delete("/users/me/avatar", nil).Status(http.StatusNoContent)
+		}},
 	}
 }
 

@@ -63,7 +63,7 @@ func (b *builder) errorPage(e ErrorDoc) (*file, error) {
 		return nil, err
 	}
 	v.Error, v.Errors = e, b.options.Errors
-	if v.Example, err = e.example(b.options.BasePath); err != nil {
+	if v.Example, err = e.example(); err != nil {
 		return nil, err
 	}
 	return render("error.html", v, plainPolicy)

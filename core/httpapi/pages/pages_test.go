@@ -109,8 +109,12 @@ func TestAnErrorPageSaysWhatItMeansAndWhatToDo(t *testing.T) {
 	mux := site(t, o)
 	for _, e := range o.Errors {
 		content := body(t, get(t, mux, "/errors/"+e.Type))
-		for _, text := range []string{e.Code, e.Title, strconv.Itoa(e.Status), e.Meaning, e.Advice, "/errors/" + e.Type} {
+		for _, text := range []string{e.Code, e.Title, strconv.Itoa(e.Status), string(e.Meaning), "/errors/" + e.Type} {
 			require.Contains(t, content, text)
+		}
+		for _, part := range e.Advice.Spans() {
+			require.Contains(t, content, part.Text)
+			require.Equal(t, part.Code, strings.Contains(content, "<code>"+part.Text+"</code>"), part.Text)
 		}
 		for _, reason := range e.Reasons {
 			require.Contains(t, content, reason.Name)
@@ -118,6 +122,10 @@ func TestAnErrorPageSaysWhatItMeansAndWhatToDo(t *testing.T) {
 		}
 		require.Equal(t, len(e.Reasons) > 0, strings.Contains(content, "<dl"), "reasons of %s", e.Type)
 	}
+	content := body(t, get(t, mux, "/errors/validation-error"))
+	require.Contains(t, content, "<p>Read <code>errors</code>: each entry")
+	require.Contains(t, content, `<pre tabindex="0" aria-label="Example of the answer"><code>{`)
+	require.Contains(t, content, `&#34;detail&#34;: &#34;1 field is \u003cinvalid\u003e&#34;`)
 }
 
 func TestUnknownNamesAreLeftToTheCaller(t *testing.T) {

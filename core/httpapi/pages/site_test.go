@@ -19,7 +19,8 @@ func options(base string) pages.Options {
 		{
 			Type: "validation-error", Code: "VALIDATION_ERROR", Title: "Validation error", Status: 400,
 			Meaning: "The input is wrong: a field is missing, too long, unknown or of the wrong type.",
-			Advice:  "Read the errors member: each entry points at one place and says what is wrong with it. Correct the request before sending it again.",
+			Advice:  "Read `errors`: each entry points at one place and says what is wrong with it.",
+			Example: map[string]any{"detail": "1 field is <invalid>"},
 			Reasons: []pages.Reason{
 				{Name: "invalid_token", Meaning: "The mailed token is unknown, used or expired. Ask for a new one."},
 				{Name: "email_not_allowed", Meaning: "Addresses of this domain may not register."},
