@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/blob"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/config"
@@ -46,6 +47,7 @@ type settings struct {
 	token     token.Settings
 	worker    job.Settings
 	events    event.Settings
+	audit     audit.Settings
 	mail      mail.Settings
 	blob      blob.Settings
 	telemetry telemetry.Settings
@@ -54,7 +56,7 @@ type settings struct {
 func (s *settings) parts() []config.Part {
 	return []config.Part{
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
-		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events},
+		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events}, {Path: audit.MigrationsName, Into: &s.audit},
 		{Path: "mail", Into: &s.mail}, {Path: "blob", Into: &s.blob}, {Path: "log", Into: &s.telemetry},
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
 )
@@ -42,12 +44,13 @@ func (t *Trail) Prune(ctx context.Context) error {
 			return err
 		}
 	}
-	oldest, found, err := repo.oldest(ctx)
+	first, err := repo.list(ctx, filter{behind: &uuid.Nil}, false, 1)
 	if err != nil {
 		return err
 	}
-	if !found || oldest.After(now) {
-		oldest = now
+	oldest := now
+	if len(first) > 0 && first[0].at.Before(now) {
+		oldest = first[0].at
 	}
 	for {
 		n, err := repo.forgetErasures(ctx, oldest.Add(-erasuresOutlive), forgetStep)

@@ -231,12 +231,3 @@ func (r repository) forgetErasures(ctx context.Context, before time.Time, limit 
 		DELETE FROM gatehouse_audit_erasures WHERE account IN (
 			SELECT account FROM gatehouse_audit_erasures WHERE erased_at < ? ORDER BY erased_at LIMIT ?)`, before, limit)
 }
-
-// oldest gives the time of the first row, and false where there is none.
-func (r repository) oldest(ctx context.Context) (at time.Time, found bool, err error) {
-	err = r.q.QueryRow(ctx, `SELECT occurred_at FROM gatehouse_audit ORDER BY id LIMIT 1`).Scan(&at)
-	if errors.Is(err, database.ErrNoRows) {
-		return at, false, nil
-	}
-	return at, err == nil, err
-}

@@ -31,8 +31,8 @@ func (t *Trail) Routes(r *httpapi.Router) {
 type listInput struct {
 	Limit   int                            `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"rows on a page; it may change between pages"`
 	Cursor  string                         `query:"cursor" minLength:"1" doc:"next_cursor of the page before, with the same filters"`
-	Actor   httpapi.Optional[account.ID]   `query:"actor_id" doc:"only what the user did"`
-	Target  httpapi.Optional[account.ID]   `query:"target_id" doc:"only what was done to the user"`
+	Actor   httpapi.Optional[account.ID]   `query:"actor_id" format:"uuid" doc:"only what the user did"`
+	Target  httpapi.Optional[account.ID]   `query:"target_id" format:"uuid" doc:"only what was done to the user"`
 	Action  string                         `query:"action" minLength:"1" maxLength:"64" doc:"only that action, such as login or user.role"`
 	Outcome string                         `query:"outcome" enum:"done,failed,refused" doc:"only what ended so"`
 	IP      string                         `query:"ip" minLength:"1" maxLength:"45" doc:"only what came from the address"`
