@@ -125,7 +125,7 @@ func (c *command) root() *cobra.Command {
 		c.insecure = text
 		return nil // the setting's own rules judge it
 	})
-	root.AddCommand(c.serve(), c.worker(), c.migrate(), c.user(), c.keys(), c.events(), c.mail(), c.jobs(), c.config(), c.doctor(), c.openapi(), c.version(), c.reference())
+	root.AddCommand(c.serve(), c.worker(), c.migrate(), c.user(), c.keys(), c.events(), c.audit(), c.mail(), c.jobs(), c.config(), c.doctor(), c.openapi(), c.version(), c.reference())
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Args, completion.RunE = knownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
