@@ -45,5 +45,5 @@ type (
 	Session = sessions.Session
 )
 
-// ViewUser gives an account as the API shows it at the root.
-func ViewUser(u User) UserView { return users.ViewBelow("", u) }
+// ViewUser gives an account as the API shows it.
+func (a *App) ViewUser(u User) UserView { return users.ViewBelow(a.settings.http.BasePath, u) }

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/egress"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
@@ -31,6 +32,7 @@ type Options struct {
 	Clock   clock.Clock                                     // nil is the machine's, in step with PostgreSQL's; any *clock.Synced is kept in step
 	Observe func(ctx context.Context, s database.Statement) // is told each statement; nil costs nothing
 	Logs    io.Writer                                       // nil is stderr
+	Egress  egress.Options                                  // what webhooks ask in place of the system's resolver and roots
 	// LogLevel replaces the default of log.level, for commands that people watch; empty leaves it.
 	LogLevel string
 }
@@ -45,6 +47,7 @@ type App struct {
 	settings  *settings
 	values    *config.Values
 	telemetry *telemetry.Telemetry
+	brokers   *brokers // nil before the app is open
 }
 
 // New builds the modules and mounts their operations. It opens nothing, so it can print what there is.
@@ -76,6 +79,9 @@ func New(build Build, o Options) (*App, error) {
 		return nil, err
 	}
 	if err := a.checkSubscriptions(); err != nil {
+		return nil, err
+	}
+	if err := a.checkReceivers(); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -216,13 +222,19 @@ func (a *App) Open(ctx context.Context) error {
 	if err := a.openMail(); err != nil { // before anything is changed
 		return err
 	}
+	if _, err := a.newBrokers(nil); err != nil { // as above
+		return err
+	}
 	if err := a.OpenDatabase(ctx); err != nil {
 		return err
 	}
 	if err := a.bringUp(ctx); err != nil {
 		return err
 	}
-	if err := a.Stores.openRest(ctx, a.settings); err != nil {
+	if err := a.Stores.openRest(ctx, a.settings, a.options.Egress); err != nil {
+		return err
+	}
+	if err := a.openBrokers(); err != nil { //nolint:contextcheck // messages are counted whenever they end
 		return err
 	}
 	if err := a.openEvents(ctx); err != nil {
@@ -265,6 +277,9 @@ func (a *App) trace(ctx context.Context, h http.Header, method string) (context.
 
 // Close ends what Open has opened.
 func (a *App) Close(ctx context.Context) {
+	if a.brokers != nil {
+		a.brokers.close(ctx)
+	}
 	a.Stores.Audit.Close(ctx)
 	a.Stores.close()
 	if a.telemetry != nil {

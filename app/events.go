@@ -29,8 +29,14 @@ func (a *App) openEvents(ctx context.Context) error {
 			offered(context.Background(), 1, destination, string(outcome))
 		},
 	}
+	for _, p := range a.brokers.publishers {
+		o.Destinations = append(o.Destinations, p)
+	}
 	for _, m := range a.Modules {
 		o.Subscriptions = append(o.Subscriptions, m.Subscribes...)
+		if m.Destinations != nil {
+			o.Sources = append(o.Sources, event.Source{Name: m.Name, List: m.Destinations})
+		}
 	}
 	if err := a.Stores.Events.Open(ctx, o); err != nil {
 		return err

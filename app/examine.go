@@ -37,6 +37,8 @@ func (a *App) Examine(ctx context.Context) []Finding {
 	e.redis(ctx)
 	e.mail(ctx)
 	e.blobs(ctx)
+	e.brokers(ctx)
+	e.egress()
 	e.files()
 	e.listeners(ctx)
 	e.proxies()

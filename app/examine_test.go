@@ -152,7 +152,7 @@ func TestExamineTellsWhoHoldsAnAddress(t *testing.T) {
 	}).Examine(t.Context())
 	requireFinding(t, all, LevelOK, "http.addr", "by a Gatehouse that runs")
 	requireFinding(t, all, LevelFail, "ops.addr", "by another program")
-	all = loaded(t, map[string]string{"data_dir": t.TempDir(), "http.addr": "127.0.0.1:99999", "ops.addr": "127.0.0.1:99999"}).Examine(t.Context())
+	all = loaded(t, map[string]string{"data_dir": t.TempDir(), "insecure": "true", "http.addr": "192.0.2.1:8080", "ops.addr": "192.0.2.1:8080"}).Examine(t.Context())
 	requireFinding(t, all, LevelFail, "http.addr", "cannot be listened on")
 	requireFinding(t, all, LevelFail, "ops.addr", "the same as http.addr")
 	requireFinding(t, loaded(t, map[string]string{"data_dir": t.TempDir(), "http.public_url": "https://id.example.com"}).Examine(t.Context()),

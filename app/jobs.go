@@ -45,24 +45,30 @@ func (a *App) openJobs() error {
 	return nil
 }
 
-// StartWorker works jobs and hands events on in this process. Once ctx ends no new one is begun, and stop waits for those at
+// StartWorker works jobs, hands events on and receives messages in this process. Once ctx ends no new one is begun, and stop waits for those at
 // work, a little. The app must be open. Serve does it by itself.
 func (a *App) StartWorker(ctx context.Context) (stop func(), err error) {
 	w, err := a.Stores.Jobs.Start(ctx, a.settings.worker)
 	if err != nil {
 		return nil, err
 	}
-	return a.drainWorker(ctx, w, a.Stores.Events.Start(ctx)), nil
+	stopBrokers := a.brokers.start(ctx, func(destination string, err error) {
+		a.Stores.Logger.WarnContext(ctx, "destination of events would take none just now; what is for it waits", "destination", destination, "cause", err)
+	})
+	stopEvents := a.Stores.Events.Start(ctx)
+	return a.drainWorker(ctx, w, stopEvents, stopBrokers), nil
 }
 
 // drainWorker begins nothing new once ctx ends, and gives what waits for the jobs and events at work.
-func (a *App) drainWorker(ctx context.Context, w *job.Worker, stopEvents func()) (wait func()) {
+func (a *App) drainWorker(ctx context.Context, w *job.Worker, stops ...func()) (wait func()) {
 	over, end := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
 		<-over.Done()
 		var events sync.WaitGroup
-		events.Go(stopEvents)
+		for _, stop := range stops {
+			events.Go(stop)
+		}
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin-2*stopMargin-job.HardStop)
 		defer cancel()
 		err := w.Stop(grace)

@@ -13,7 +13,9 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/egress"
 	"github.com/gatehouse/gatehouse/core/event"
+	"github.com/gatehouse/gatehouse/core/event/servicebus"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/mail"
@@ -36,27 +38,38 @@ type OpsSettings struct {
 	Addr string `conf:"addr" default:"127.0.0.1:9090" doc:"address of the listener for health, metrics and profiles, host:port; empty for none"`
 }
 
+// Check reports what does not hold together.
+func (s *OpsSettings) Check(report func(field, fault string)) {
+	if s.Addr != "" && !httpapi.IsAddr(s.Addr) {
+		report("addr", httpapi.NoAddr)
+	}
+}
+
 // settings are all parts of core; each module adds its own.
 type settings struct {
-	root      Settings
-	http      httpapi.Settings
-	ops       OpsSettings
-	database  database.Settings
-	redis     cache.RedisSettings
-	password  password.Settings
-	token     token.Settings
-	worker    job.Settings
-	events    event.Settings
-	audit     audit.Settings
-	mail      mail.Settings
-	blob      blob.Settings
-	telemetry telemetry.Settings
+	root       Settings
+	http       httpapi.Settings
+	ops        OpsSettings
+	database   database.Settings
+	redis      cache.RedisSettings
+	password   password.Settings
+	token      token.Settings
+	worker     job.Settings
+	events     event.Settings
+	servicebus servicebus.Settings
+	egress     egress.Settings
+	audit      audit.Settings
+	mail       mail.Settings
+	blob       blob.Settings
+	telemetry  telemetry.Settings
 }
 
 func (s *settings) parts() []config.Part {
 	return []config.Part{
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
-		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events}, {Path: audit.MigrationsName, Into: &s.audit},
+		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events},
+		{Path: eventsName, Into: &s.servicebus},
+		{Path: "egress", Into: &s.egress}, {Path: audit.MigrationsName, Into: &s.audit},
 		{Path: "mail", Into: &s.mail}, {Path: "blob", Into: &s.blob}, {Path: "log", Into: &s.telemetry},
 	}
 }
@@ -120,8 +133,7 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 	if !strings.HasPrefix(s.http.PublicURL, "https://") {
 		say("http.public_url must be the https:// URL at which people reach this service")
 	}
-	at := s.mail.Target(s.root.DataDir)
-	if at.Folder != "" {
+	if s.mail.Target(s.root.DataDir).Folder != "" {
 		say("mail.url writes mail to a folder: set it to smtps://… or smtp://…, where people get it")
 	}
 	if s.mail.From == "" {
@@ -131,21 +143,32 @@ func (s *settings) checkProduction(limitsOn bool, exposed []config.Exposed, say 
 		say("ratelimit.enabled=false switches off every limit: remove it")
 	}
 	if !s.root.Insecure {
-		if database.PlainTextBeyondLoopback(s.database.URL.Reveal()) || database.PlainTextBeyondLoopback(s.database.DirectURL.Reveal()) {
-			say("database.url asks for plain text beyond loopback: remove sslmode=disable, or set insecure=true")
-		}
-		if cache.PlainTextBeyondLoopback(s.redis.URL) {
-			say("redis.url asks for plain text beyond loopback: use rediss://, or set insecure=true")
-		}
-		if s.blob.Target(s.root.DataDir).PlainText {
-			say("blob.url asks for plain text beyond loopback: use an https:// endpoint, or set insecure=true")
-		}
-		if at.PlainText && !at.SignIn { // with a password it was refused above
-			say("mail.url asks for plain text beyond loopback: remove ?tls=none, or set insecure=true")
-		}
+		s.checkPlainText(say)
 	}
 	for _, e := range exposed {
 		say("%s was read from %s, which everybody on this machine may read: chmod 600 it", e.Path, e.File)
+	}
+}
+
+// checkPlainText says what others on the network could read.
+func (s *settings) checkPlainText(say func(string, ...any)) {
+	if database.PlainTextBeyondLoopback(s.database.URL.Reveal()) || database.PlainTextBeyondLoopback(s.database.DirectURL.Reveal()) {
+		say("database.url asks for plain text beyond loopback: remove sslmode=disable, or set insecure=true")
+	}
+	if cache.PlainTextBeyondLoopback(s.redis.URL) {
+		say("redis.url asks for plain text beyond loopback: use rediss://, or set insecure=true")
+	}
+	if s.blob.Target(s.root.DataDir).PlainText {
+		say("blob.url asks for plain text beyond loopback: use an https:// endpoint, or set insecure=true")
+	}
+	for _, path := range s.servicebus.PlainText() {
+		say("events.%s asks for plain text: remove UseDevelopmentEmulator from its connection_string, or set insecure=true", path)
+	}
+	if s.egress.PlainHTTP {
+		say("egress.plain_http lets what webhooks tell be read on its way: remove it, or set insecure=true")
+	}
+	if at := s.mail.Target(s.root.DataDir); at.PlainText && !at.SignIn { // with a password it was refused above
+		say("mail.url asks for plain text beyond loopback: remove ?tls=none, or set insecure=true")
 	}
 }
 

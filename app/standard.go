@@ -5,6 +5,7 @@ import (
 	"github.com/gatehouse/gatehouse/modules/auth"
 	"github.com/gatehouse/gatehouse/modules/sessions"
 	"github.com/gatehouse/gatehouse/modules/users"
+	"github.com/gatehouse/gatehouse/modules/webhooks"
 )
 
 // description opens the OpenAPI document.
@@ -23,6 +24,10 @@ func Standard(s *Stores) ([]module.Module, error) {
 		RefreshTokens: s.RefreshTokens, MailedTokens: s.MailedTokens, Root: s.Root, Limits: s.Limits, Limiter: s.Limiter,
 		Jobs: s.Jobs, Events: s.Events, Audit: s.Audit, Mails: s.Mails, Mail: s.Mail, LinkTo: s.LinkTo, Clock: s.Clock, Logger: s.Logger,
 	})
+	_, webhookModule := webhooks.New(webhooks.Deps{
+		DB: s.DB, Users: userService, Root: s.Root, Egress: s.Egress, Events: s.Events, Jobs: s.Jobs, Mails: s.Mails, Mail: s.Mail,
+		Cursors: s.Cursors, Limits: s.Limits, Issuer: s.Issuer, Clock: s.Clock, Logger: s.Logger,
+	})
 	s.Authenticator, s.Accounts, s.Directory = authService, authService, userService
-	return []module.Module{sessionModule, userModule, authModule}, nil
+	return []module.Module{sessionModule, userModule, authModule, webhookModule}, nil
 }

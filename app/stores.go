@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/egress"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
@@ -43,7 +44,8 @@ type Stores struct {
 	Push          *push.Bus     // modules make their topics while they are built
 	Events        *event.Outbox // modules declare theirs while they are built
 	Audit         *audit.Trail  // modules declare their acts while they are built
-	Holdings      *Holdings     // knows the modules once they are built
+	Egress        *egress.Client
+	Holdings      *Holdings // knows the modules once they are built
 	Clock         clock.Clock
 	Logger        *slog.Logger
 
@@ -69,13 +71,17 @@ func newStores(clk clock.Clock) *Stores {
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
 		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Cursors: cursors, Jobs: &job.Queue{}, Push: bus, Events: events, Audit: trail,
-		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Blobs: &blob.Store{}, Pictures: picture.NewDecoder(), Holdings: &Holdings{events: events, audit: trail},
+		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Blobs: &blob.Store{}, Pictures: picture.NewDecoder(), Holdings: &Holdings{events: events, audit: trail}, Egress: &egress.Client{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }
 
 // PublicKeys gives the JWK Set of the signing keys and its ETag.
 func (s *Stores) PublicKeys() (body []byte, etag string) { return s.keys.JWKS() }
+
+// Issuer names the installation, as tokens name who issued them and events their source. It is empty until the stores are
+// open.
+func (s *Stores) Issuer() string { return s.issuer }
 
 // LinkTo gives the URL at which people reach a path of this service, such as for a link in a mail.
 func (s *Stores) LinkTo(path string) string { return s.linkTo(path) }
@@ -112,7 +118,7 @@ func (s *Stores) syncClock(ctx context.Context) error {
 }
 
 // openRest opens what needs the schema, and what needs nothing.
-func (s *Stores) openRest(ctx context.Context, set *settings) error {
+func (s *Stores) openRest(ctx context.Context, set *settings, out egress.Options) error {
 	s.linkTo = set.http.LinkTo
 	*s.Passwords = *password.NewHasher(set.password)
 	root, err := token.OpenRoot(ctx, s.DB, set.masterKey(), s.Clock)
@@ -141,6 +147,7 @@ func (s *Stores) openRest(ctx context.Context, set *settings) error {
 		return err
 	}
 	*s.Blobs = *blobs
+	*s.Egress = *egress.New(set.egress, out)
 	s.Push.Open(push.Options{DB: s.DB, Redis: s.redis, Logger: s.Logger, Clock: s.synced}) //nolint:contextcheck // it works until Close, not until the stores are open
 	return nil
 }
@@ -163,6 +170,7 @@ func (s *Stores) openLimiter(set *settings) error {
 
 func (s *Stores) close() {
 	s.Push.Close()
+	s.Egress.Close()
 	_ = s.Blobs.Close() // nothing is under way any more
 	if s.redis != nil {
 		s.redis.Close()

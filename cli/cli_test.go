@@ -75,6 +75,8 @@ func TestWrongUsageSaysSoAndExitsWith2(t *testing.T) {
 		"an unknown format":    {[]string{"openapi", "--format", "xml"}, "expected yaml or json"},
 		"no address":           {[]string{"user", "create", "--full-name", "Ada", "--password-stdin"}, "--email"},
 		"no terminal":          {[]string{"user", "create", "--email", "a@example.com", "--full-name", "Ada"}, "--password-stdin"},
+		"an empty address":     {[]string{"serve", "--set", "http.addr="}, "http.addr: must be host:port"},
+		"no port":              {[]string{"serve", "--addr", "127.0.0.1:"}, "http.addr: must be host:port"},
 		"beyond loopback":      {[]string{"serve", "--addr", "0.0.0.0:0"}, "beyond loopback"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -63,7 +63,7 @@ func (c *command) runUserCreate(ctx context.Context, n newUser) error {
 		if err != nil {
 			return err
 		}
-		return c.tellUser(u, "created "+string(u.Role), n.asJSON)
+		return c.tellUser(a, u, "created "+string(u.Role), n.asJSON)
 	})
 }
 
@@ -98,9 +98,9 @@ func (c *command) withApp(ctx context.Context, opening func(*app.App, context.Co
 var errInterrupted = errors.New("interrupted")
 
 // tellUser says what was done to a user, or prints the user as the API shows it.
-func (c *command) tellUser(u app.User, done string, asJSON bool) error {
+func (c *command) tellUser(a *app.App, u app.User, done string, asJSON bool) error {
 	if asJSON {
-		return printJSON(c.io.Out, app.ViewUser(u))
+		return printJSON(c.io.Out, a.ViewUser(u))
 	}
 	_, err := fmt.Fprintf(c.io.Out, "%s %s %s\n", done, u.ID, legible(u.Email))
 	return err

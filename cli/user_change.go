@@ -74,11 +74,11 @@ func (c *command) runUserChange(ctx context.Context, s standing, arg string, asJ
 			return err
 		}
 		if u.Version != before.Version {
-			return c.tellUser(u, s.done, asJSON)
+			return c.tellUser(a, u, s.done, asJSON)
 		}
 		if asJSON {
 			c.say("%s %s %s", u.ID, legible(u.Email), s.already)
-			return c.tellUser(u, "", asJSON)
+			return c.tellUser(a, u, "", asJSON)
 		}
 		_, err = fmt.Fprintf(c.io.Out, "%s %s %s\n", u.ID, legible(u.Email), s.already)
 		return err

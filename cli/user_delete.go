@@ -40,7 +40,7 @@ func (c *command) runUserDelete(ctx context.Context, arg string, yes, asJSON boo
 		if err := a.Stores.Directory.Delete(ctx, u.ID); err != nil {
 			return err
 		}
-		return c.tellUser(u, "deleted", asJSON)
+		return c.tellUser(a, u, "deleted", asJSON)
 	})
 }
 

@@ -112,9 +112,9 @@ func (c *command) runUserList(ctx context.Context, l listing) error {
 			return queryFault(err)
 		}
 		if !l.all {
-			return c.printUsers(p, l.asJSON)
+			return c.printUsers(a, p, l.asJSON)
 		}
-		return c.printAllUsers(p, l.asJSON, func(cursor string) (page.Page[app.User], error) {
+		return c.printAllUsers(a, p, l.asJSON, func(cursor string) (page.Page[app.User], error) {
 			l.query.Cursor = cursor
 			return a.Stores.Directory.List(ctx, l.query)
 		})
@@ -122,9 +122,9 @@ func (c *command) runUserList(ctx context.Context, l listing) error {
 }
 
 // printUsers prints a page.
-func (c *command) printUsers(p page.Page[app.User], asJSON bool) error {
+func (c *command) printUsers(a *app.App, p page.Page[app.User], asJSON bool) error {
 	if asJSON {
-		return printJSON(c.io.Out, page.Map(p, app.ViewUser))
+		return printJSON(c.io.Out, page.Map(p, a.ViewUser))
 	}
 	if len(p.Items) > 0 {
 		t := c.userTable()
@@ -143,11 +143,11 @@ func (c *command) printUsers(p page.Page[app.User], asJSON bool) error {
 }
 
 // printAllUsers prints page after page. It holds one of them at a time.
-func (c *command) printAllUsers(p page.Page[app.User], asJSON bool, next func(cursor string) (page.Page[app.User], error)) error {
+func (c *command) printAllUsers(a *app.App, p page.Page[app.User], asJSON bool, next func(cursor string) (page.Page[app.User], error)) error {
 	t := c.userTable()
 	shown := 0
 	for {
-		if err := c.printPart(t, p.Items, asJSON); err != nil {
+		if err := c.printPart(a, t, p.Items, asJSON); err != nil {
 			return err
 		}
 		shown += len(p.Items)
@@ -166,7 +166,7 @@ func (c *command) printAllUsers(p page.Page[app.User], asJSON bool, next func(cu
 }
 
 // printPart prints what one page adds. The head waits for the first user.
-func (c *command) printPart(t *table, all []app.User, asJSON bool) error {
+func (c *command) printPart(a *app.App, t *table, all []app.User, asJSON bool) error {
 	if len(all) == 0 {
 		return nil
 	}
@@ -175,7 +175,7 @@ func (c *command) printPart(t *table, all []app.User, asJSON bool) error {
 		return t.flush()
 	}
 	for _, u := range all {
-		if err := printJSONLine(c.io.Out, app.ViewUser(u)); err != nil {
+		if err := printJSONLine(c.io.Out, a.ViewUser(u)); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ func (c *command) runUserInvite(ctx context.Context, i invitee) error {
 			return err
 		}
 		c.sayWhoMails(a)
-		return c.tellUser(u, "invited "+string(u.Role), i.asJSON)
+		return c.tellUser(a, u, "invited "+string(u.Role), i.asJSON)
 	})
 }
 
@@ -67,7 +67,7 @@ func (c *command) runUserReset(ctx context.Context, arg string, asJSON bool) err
 			return err
 		}
 		c.sayWhoMails(a)
-		return c.tellUser(u, "reset started for", asJSON)
+		return c.tellUser(a, u, "reset started for", asJSON)
 	})
 }
 

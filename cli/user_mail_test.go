@@ -84,6 +84,8 @@ func TestADeletedUserLeavesNothingBehind(t *testing.T) {
 		api.As(u).WithHeader("Content-Type", "image/png").Put("/users/me/avatar", picture.Bytes()).Status(http.StatusOK)
 		require.NotEmpty(t, filesBelow(t, folder))
 		command := beside(t, db)
+		shown := succeed(t, command("user", "show", u.Email, "--json", "--set", "http.base_path=/api")).out
+		require.Regexp(t, `"avatar_url": ?"/api/avatars/`, shown, "where the API below that path has it")
 		require.Equal(t, "deleted "+u.ID.String()+" "+u.Email+"\n", succeed(t, command("user", "delete", u.Email, "--yes")).out)
 		require.Equal(t, 1, command("user", "show", u.ID.String()).code)
 		api.WorkJobs()

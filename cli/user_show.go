@@ -26,13 +26,13 @@ func (c *command) userShow() *cobra.Command {
 func (c *command) runUserShow(ctx context.Context, arg string, asJSON bool) error {
 	return c.withUser(ctx, arg, func(a *app.App, u app.User) error {
 		if asJSON {
-			return printJSON(c.io.Out, app.ViewUser(u))
+			return printJSON(c.io.Out, a.ViewUser(u))
 		}
 		alive, err := a.Stores.Directory.SessionsOf(ctx, u.ID, false)
 		if err != nil {
 			return err
 		}
-		return c.printUser(app.ViewUser(u), alive)
+		return c.printUser(a.ViewUser(u), alive)
 	})
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/egress"
 )
 
 // Option changes what Serve starts.
@@ -34,6 +35,7 @@ type options struct {
 	observe  func(context.Context, database.Statement)
 	recorder *Recorder
 	worker   bool
+	egress   egress.Options
 }
 
 // mailbox is the folder that the app writes mail to.
@@ -70,6 +72,9 @@ func WithObserver(f func(context.Context, database.Statement)) Option {
 	return func(o *options) { o.observe = f }
 }
 
+// WithEgress replaces what webhooks ask beside their receivers, such as the resolver of names.
+func WithEgress(e egress.Options) Option { return func(o *options) { o.egress = e } }
+
 // WithRecorder notes which operation gave which status.
 func WithRecorder(r *Recorder) Option { return func(o *options) { o.recorder = r } }
 
@@ -104,7 +109,7 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 		opt(&o)
 	}
 	logs := &Logs{}
-	a, err := app.New(o.build, app.Options{Clock: o.clock, Observe: o.observe, Logs: logs})
+	a, err := app.New(o.build, app.Options{Clock: o.clock, Observe: o.observe, Logs: logs, Egress: o.egress})
 	require.NoError(t, err)
 	_, err = a.Load(config.Source{Args: maps.Clone(o.settings)})
 	require.NoError(t, err)
@@ -116,7 +121,7 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 	handler, err := a.Handler()
 	require.NoError(t, err)
 	if o.worker {
-		stop, err := a.StartWorker(ctx)
+		stop, err := a.StartWorker(context.WithoutCancel(ctx)) // ctx ends with this function
 		require.NoError(t, err)
 		t.Cleanup(stop)
 	}

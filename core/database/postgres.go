@@ -21,6 +21,9 @@ const (
 	resetPause = time.Second
 	// openDeadline bounds the first connection; it may include a TLS handshake over a slow line.
 	openDeadline = 5 * time.Second
+	// keptStatements is how many prepared statements a connection keeps: more than the product has. The room for them is
+	// taken when it connects.
+	keptStatements = 256
 )
 
 // postgres is the engine over pgx's own pool.
@@ -80,10 +83,11 @@ func (p *postgres) poolConfig(conn *pgx.ConnConfig, s Settings) (*pgxpool.Config
 		// Descriptions are asked for with the unnamed statement and kept by us, so that any server connection behind the
 		// pooler will do. Neither named statements nor start-up parameters pass a pooler.
 		conn.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-		conn.StatementCacheCapacity = 0
+		conn.StatementCacheCapacity, conn.DescriptionCacheCapacity = 0, keptStatements
 		return config, nil
 	}
 	conn.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	conn.StatementCacheCapacity, conn.DescriptionCacheCapacity = keptStatements, 0
 	millis := strconv.FormatInt(max(1, s.StatementTimeout.Milliseconds()), 10)
 	conn.RuntimeParams["statement_timeout"] = millis
 	// An instance that vanishes inside a transaction must not hold its locks until the network notices.

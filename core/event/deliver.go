@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gatehouse/gatehouse/core/database"
@@ -70,19 +71,14 @@ var (
 
 // drain hands on what there is for a destination until nothing is left, it is paused, or another relay serves it. It says
 // how many events it has looked at.
-func (r *relay) drain(ctx context.Context, s *Subscription) (looked int, err error) {
+func (r *relay) drain(ctx context.Context, s *serving) (looked int, err error) {
 	for ctx.Err() == nil {
-		l := &lease{name: s.name}
-		now := r.options.Clock.Now()
-		if ok, err := (repository{r.options.DB}).take(ctx, l, r.owner, now); err != nil || !ok {
-			return looked, err
+		d := s.route.Load()
+		step := r.step
+		if d.outside != nil {
+			step = r.stepOutside
 		}
-		n, err := r.redeliver(ctx, s, l)
-		if err == nil {
-			var m int
-			m, err = r.readOn(ctx, s, l)
-			n += m
-		}
+		n, err := step(ctx, d)
 		looked += n
 		if errors.Is(err, errLost) {
 			return looked, nil
@@ -92,6 +88,20 @@ func (r *relay) drain(ctx context.Context, s *Subscription) (looked int, err err
 		}
 	}
 	return looked, nil
+}
+
+// step takes the lease of a subscription and hands on a batch.
+func (r *relay) step(ctx context.Context, d *route) (looked int, err error) {
+	l := &lease{name: d.name}
+	if ok, err := (repository{r.options.DB}).take(ctx, l, r.owner, r.options.Clock.Now()); err != nil || !ok {
+		return 0, err
+	}
+	again, err := r.redeliver(ctx, d.inside, l)
+	if err != nil {
+		return again, err
+	}
+	read, err := r.readOn(ctx, d.inside, l)
+	return again + read, err
 }
 
 // ready says whether the next event may be tried, and has the lease outlive it.
@@ -298,9 +308,11 @@ func (r *relay) fail(ctx context.Context, l, next *lease, d *delivery, fault err
 	if len(text) > mostFault {
 		text = text[:mostFault]
 	}
+	text = strings.ToValidUTF8(text, "") // it may be somebody else's, or cut within a letter
 	d.attempts, d.fault = d.attempts+1, &text
+	answer, _ := errors.AsType[refusal](fault)
 	next.failures, next.retryAt = l.failures, nil
-	if d.attempts == 1 {
+	if d.attempts == 1 && !answer.permanent {
 		next.failures++
 	}
 	if pause := pauseFor(next.failures); pause > 0 {
@@ -308,7 +320,7 @@ func (r *relay) fail(ctx context.Context, l, next *lease, d *delivery, fault err
 		next.retryAt = &at
 	}
 	log := r.options.Logger.With("destination", l.name, "type", d.Type, "event_id", d.ID, "attempt", d.attempts, "of", r.options.Settings.MaxAttempts)
-	if d.attempts >= r.options.Settings.MaxAttempts {
+	if answer.permanent || d.attempts >= r.options.Settings.MaxAttempts {
 		d.dueAt, d.deadAt = nil, &now
 		log.ErrorContext(ctx, "event failed for the last time and is set aside", "cause", fault)
 		return

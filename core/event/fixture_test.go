@@ -50,6 +50,8 @@ type setup struct {
 	clock         clock.Clock
 	settings      event.Settings
 	subscriptions []event.Subscription
+	destinations  []event.Destination
+	sources       []event.Source
 	observe       func(context.Context, database.Statement)
 }
 
@@ -76,6 +78,7 @@ func open(t testing.TB, on testkit.Database, s setup) *process {
 	logger := slog.New(slog.NewJSONHandler(p.logs, nil))
 	require.NoError(t, p.Open(t.Context(), event.Options{
 		DB: db, Source: "urn:test", Settings: s.settings, Clock: s.clock, Logger: logger, Subscriptions: s.subscriptions,
+		Destinations: s.destinations, Sources: s.sources,
 	}))
 	p.bus.Open(push.Options{DB: db, Logger: logger})
 	t.Cleanup(p.bus.Close)

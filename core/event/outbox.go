@@ -8,8 +8,8 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -28,13 +28,18 @@ var Migrations embed.FS
 // Outbox is where events are written, in the transaction of their cause, and handed on from. Modules declare their types
 // while they are built; it takes events once it is open. It is safe for concurrent use then.
 type Outbox struct {
-	types  map[string]Type
-	wake   chan struct{} // there may be something to hand on
-	signal *push.Signal
+	types   map[string]Type
+	wake    chan struct{} // there may be something to hand on
+	signal  *push.Signal
+	changed *push.Signal // sources may list others
+	stale   atomic.Bool  // they are to be asked
 
-	options       Options
-	subscriptions []*Subscription
-	standings     map[string]*standing
+	options   Options
+	fixed     []*route
+	standings map[string]*standing // by label
+
+	mu     sync.Mutex
+	listed []*route // of the sources
 }
 
 // Options are what Open needs.
@@ -45,13 +50,17 @@ type Options struct {
 	Clock         clock.Clock
 	Logger        *slog.Logger
 	Subscriptions []Subscription
-	Observe       func(destination string, outcome Outcome) // is told of every attempt of this process; may be nil
+	Destinations  []Destination // that stay while the program runs
+	Sources       []Source      // of those that come and go
+	// Observe is told of every attempt of this process, with the destination's name, or its source's; it may be nil.
+	Observe func(destination string, outcome Outcome)
 }
 
 // NewOutbox makes one that takes declarations. Workers learn of events over the Bus, which may be opened later.
 func NewOutbox(b *push.Bus) *Outbox {
 	o := &Outbox{types: map[string]Type{}, wake: make(chan struct{}, 1)}
 	o.signal = push.NewSignal(b, "events", o.nudge)
+	o.changed = push.NewSignal(b, "event_destinations", o.heardOfChange)
 	return o
 }
 
@@ -63,8 +72,8 @@ func (o *Outbox) nudge() {
 	}
 }
 
-// Open makes it take events, and makes the subscriptions destinations: a new one gets what is committed from now on. The
-// schema must be there.
+// Open makes it take events, and makes destinations of the subscriptions, beside those given: a new one gets what is
+// committed from now on. The schema must be there.
 func (o *Outbox) Open(ctx context.Context, options Options) error {
 	if options.Observe == nil {
 		options.Observe = func(string, Outcome) {}
@@ -73,9 +82,14 @@ func (o *Outbox) Open(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	o.options, o.subscriptions, o.standings = options, subscriptions, map[string]*standing{}
-	for _, s := range subscriptions {
-		o.standings[s.name] = &standing{}
+	fixed, err := fix(subscriptions, options.Destinations)
+	if err != nil {
+		return err
+	}
+	o.options, o.fixed, o.standings = options, fixed, map[string]*standing{}
+	o.stale.Store(true)
+	for _, name := range o.Destinations() {
+		o.standings[name] = &standing{}
 	}
 	return o.register(ctx)
 }
@@ -156,22 +170,6 @@ func (o *Outbox) Export(ctx context.Context, id account.ID) ([]Envelope, error) 
 	return all, nil
 }
 
-// register makes every subscription a destination.
-func (o *Outbox) register(ctx context.Context) error {
-	if len(o.subscriptions) == 0 {
-		return nil
-	}
-	return o.options.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		now := o.options.Clock.Now()
-		for _, s := range o.subscriptions {
-			if err := (repository{tx}).register(ctx, s.name, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // numberStep is how many events a transaction numbers at most.
 const numberStep = 1000
 
@@ -199,42 +197,6 @@ func (o *Outbox) number(ctx context.Context) (last int64, err error) {
 			return last, err
 		}
 	}
-}
-
-// standing is how far a destination is, as this process saw it last.
-type standing struct {
-	behind, dead atomic.Int64
-	oldest       atomic.Int64 // microseconds since 1970; 0 where nothing waits
-}
-
-// Standing is how far a destination is.
-type Standing struct {
-	Behind int64         // events that it has not got yet, those it does not want among them
-	Dead   int64         // events that were set aside
-	Oldest time.Duration // age of the oldest that it has not got; 0 where there is none
-}
-
-// Destinations lists the names of this program's destinations.
-func (o *Outbox) Destinations() []string {
-	names := make([]string, 0, len(o.subscriptions))
-	for _, s := range o.subscriptions {
-		names = append(names, s.name)
-	}
-	return names
-}
-
-// Standing gives how far a destination of this program was when its relay last measured it, within some seconds. It asks
-// nobody.
-func (o *Outbox) Standing(destination string) Standing {
-	s, ok := o.standings[destination]
-	if !ok {
-		return Standing{}
-	}
-	out := Standing{Behind: s.behind.Load(), Dead: s.dead.Load()}
-	if oldest := s.oldest.Load(); oldest != 0 {
-		out.Oldest = max(o.options.Clock.Now().Sub(time.UnixMicro(oldest)), 0)
-	}
-	return out
 }
 
 // short is the name of a type without its prefix.

@@ -23,6 +23,7 @@ var smallTables = strings.NewReplacer("SCAN first", "", "SCAN n", "", "SCAN (sub
 var indexes = []string{
 	"gatehouse_events_number_key", "gatehouse_events_id_key", "gatehouse_events_subject_idx", "gatehouse_events_unnumbered_idx",
 	"gatehouse_event_deliveries_number_idx", "gatehouse_event_deliveries_due_idx", "gatehouse_event_deliveries_open_idx", "gatehouse_event_deliveries_dead_idx",
+	"gatehouse_event_received_at_idx",
 }
 
 // TestNoStatementOfTheRelayScansItsTables explains what a relay asks over 100,000 events, a tenth of which wait at a
@@ -125,15 +126,19 @@ func fill(t *testing.T, db *database.DB, now time.Time) {
 	const many, batch = 100_000, 1000
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
 		for start := 1; start <= many; start += batch {
-			var events, deliveries []any
+			var events, deliveries, received []any
 			for n := start; n < start+batch; n++ {
 				subject := account.NewID()
 				events = append(events, n, uuid.Must(uuid.NewV7()), "gatehouse.note.ignored.v1", "urn:test", subject, now, "{}")
 				if n > many-many/10 {
+					received = append(received, "notes.inbox", subject.String(), now)
 					deliveries = append(deliveries, n, "notes.index", subject, 1, now.Add(time.Hour))
 				}
 			}
 			if err := insert(ctx, tx, "gatehouse_events (number, id, type, source, subject, occurred_at, data)", 7, events); err != nil {
+				return err
+			}
+			if err := insert(ctx, tx, "gatehouse_event_received (receiver, message_id, at)", 3, received); err != nil {
 				return err
 			}
 			if err := insert(ctx, tx, "gatehouse_event_deliveries (number, destination, subject, attempts, due_at)", 5, deliveries); err != nil {

@@ -29,6 +29,9 @@ func (o *Outbox) Jobs() ([]job.Handler, []job.Periodic) {
 // set aside goes with its event. A destination that no program has had for as long is forgotten, so that it keeps nothing
 // for ever.
 func (o *Outbox) Prune(ctx context.Context) error {
+	if err := o.list(ctx); err != nil {
+		return err
+	}
 	if err := o.register(ctx); err != nil { // first: those of this program are there
 		return err
 	}
@@ -39,6 +42,9 @@ func (o *Outbox) Prune(ctx context.Context) error {
 	}
 	if n > 0 {
 		o.options.Logger.WarnContext(ctx, "destinations of events that no program has had for long are forgotten", "count", n)
+	}
+	if err := forgetReceived(ctx, repo, before); err != nil {
+		return err
 	}
 	floor, err := repo.floor(ctx)
 	if err != nil {
@@ -62,6 +68,15 @@ func (o *Outbox) Prune(ctx context.Context) error {
 		}
 		if old < pruneStep {
 			return nil
+		}
+	}
+}
+
+// forgetReceived lets messages that were handled that long ago have an effect again, step by step.
+func forgetReceived(ctx context.Context, repo repository, before time.Time) error {
+	for {
+		if more, err := repo.forgetReceived(ctx, before, pruneStep); err != nil || !more {
+			return err
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse/gatehouse/core/database"
@@ -17,6 +19,7 @@ const (
 	pollAlone     = 2 * time.Second
 	shortestPoll  = 50 * time.Millisecond
 	measureEvery  = 10 * time.Second
+	askEvery      = 5 * time.Second // the sources
 
 	lookDeadline = 10 * time.Second
 )
@@ -25,42 +28,94 @@ const (
 type relay struct {
 	*Outbox
 
-	owner string                   // of leases: this relay and no other
-	work  map[string]chan struct{} // by destination: there may be something for it
-	poll  time.Duration
+	owner   string // of leases: this relay and no other
+	poll    time.Duration
+	permits chan struct{} // each is for a destination outside to use the database
+
+	// What follows belongs to watch, and to Start before that.
+	serving map[string]*serving
+	group   sync.WaitGroup
+	asked   time.Time // the sources, the last time
 }
 
+// serving is a destination that this relay has a goroutine for.
+type serving struct {
+	route atomic.Pointer[route]
+	work  chan struct{} // there may be something for it
+	stop  context.CancelFunc
+}
+
+// databasePermits is how many destinations outside the program use the database at once, so that hundreds of them leave it
+// to others.
+const databasePermits = 4
+
 func (o *Outbox) newRelay() *relay {
-	r := &relay{Outbox: o, owner: rand.Text(), work: map[string]chan struct{}{}, poll: pollAlone}
+	r := &relay{Outbox: o, owner: rand.Text(), poll: pollAlone, permits: make(chan struct{}, databasePermits), serving: map[string]*serving{}}
 	if db := o.options.DB; db.Engine() == database.PostgreSQL && !db.Pooled() {
 		r.poll = pollListening
-	}
-	for _, s := range o.subscriptions {
-		r.work[s.name] = make(chan struct{}, 1)
 	}
 	return r
 }
 
-// Start begins to hand events on. ctx does not end that: stop does, which waits for the handlers at work, HandlerDeadline at
-// most. Any number of processes may do it at once: each destination is served by one of them at a time.
+// Start begins to hand events on. ctx does not end that: stop does, which waits for the handlers and destinations at work,
+// HandlerDeadline at most. Any number of processes may do it at once: each destination is served by one of them at a time.
 func (o *Outbox) Start(ctx context.Context) (stop func()) {
 	r := o.newRelay()
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var group sync.WaitGroup
-	group.Go(func() { r.watch(running) })
-	for _, s := range o.subscriptions {
-		group.Go(func() { r.serve(running, s) })
-	}
+	r.serveAll(running)
+	r.group.Go(func() { r.watch(running) })
 	return func() {
 		cancel()
-		group.Wait()
+		r.group.Wait()
 		r.giveUp(ctx)
 	}
 }
 
+// serveAll has a goroutine for every destination that there is, and none for those that are gone.
+func (r *relay) serveAll(ctx context.Context) {
+	gone := maps.Clone(r.serving)
+	for _, d := range r.routes() {
+		if s, ok := r.serving[d.name]; ok {
+			s.route.Store(d)
+			delete(gone, d.name)
+			continue
+		}
+		r.serving[d.name] = r.begin(ctx, d)
+	}
+	for name, s := range gone {
+		s.stop()
+		delete(r.serving, name)
+	}
+}
+
+func (r *relay) begin(ctx context.Context, d *route) *serving {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &serving{work: make(chan struct{}, 1), stop: cancel}
+	s.route.Store(d)
+	r.group.Go(func() {
+		defer cancel()
+		r.serve(ctx, s)
+	})
+	return s
+}
+
+// follow asks the sources, now and then or when they have changed, and serves what they list.
+func (r *relay) follow(ctx context.Context) error {
+	if len(r.options.Sources) == 0 || !r.stale.Swap(false) && time.Since(r.asked) < askEvery {
+		return nil
+	}
+	start := time.Now()
+	r.asked = start
+	asking, cancel := context.WithTimeout(ctx, lookDeadline)
+	defer cancel()
+	err := r.list(asking)
+	r.serveAll(ctx)
+	return err
+}
+
 // giveUp lets another relay go on at once.
 func (r *relay) giveUp(ctx context.Context) {
-	if len(r.subscriptions) == 0 {
+	if len(r.routes()) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -71,6 +126,7 @@ func (r *relay) giveUp(ctx context.Context) {
 // watch looks when it is told to, when something becomes due, and from time to time.
 func (r *relay) watch(ctx context.Context) {
 	looking := complaints{logger: r.options.Logger, what: "look for events"}
+	asking := complaints{logger: r.options.Logger, what: "list the destinations of events"}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var measured time.Time
@@ -81,6 +137,7 @@ func (r *relay) watch(ctx context.Context) {
 		case <-r.wake:
 		case <-timer.C:
 		}
+		asking.note(ctx, r.follow(ctx))
 		next, err := r.look(ctx)
 		if err == nil && time.Since(measured) >= measureEvery {
 			start := time.Now()
@@ -104,16 +161,16 @@ func (r *relay) look(ctx context.Context) (next time.Duration, err error) {
 	}
 	next = r.poll
 	now := r.options.Clock.Now()
-	for name, work := range r.work {
+	for name, s := range r.serving {
 		d, ok := seen.destinations[name]
 		if !ok {
-			continue // it was forgotten; the next start makes it anew
+			continue // it was forgotten or removed; where it is to be, the next start makes it anew
 		}
 		if wait := d.wait(seen.last, r.owner, now); wait > 0 {
 			next = min(next, wait)
 		} else if wait == 0 {
 			select {
-			case work <- struct{}{}:
+			case s.work <- struct{}{}:
 			default: // it knows
 			}
 		}
@@ -139,35 +196,41 @@ func (d destination) wait(last int64, owner string, now time.Time) time.Duration
 	return 0
 }
 
-// measure notes how far the destinations are.
+// measure notes how far the destinations are: each that stays, and those of a source together.
 func (r *relay) measure(ctx context.Context) error {
-	if len(r.subscriptions) == 0 {
+	routes := r.routes()
+	if len(routes) == 0 {
 		return nil
 	}
+	labels := make(map[string]string, len(routes))
+	for _, d := range routes {
+		labels[d.name] = d.label
+	}
+	sums := map[string]measured{}
 	ctx, cancel := context.WithTimeout(ctx, lookDeadline)
 	defer cancel()
-	return repository{r.options.DB}.measure(ctx, func(name string, behind, dead int64, oldest *time.Time) {
-		s, ok := r.standings[name]
-		if !ok {
-			return
-		}
-		s.behind.Store(behind)
-		s.dead.Store(dead)
-		s.oldest.Store(0)
-		if oldest != nil {
-			s.oldest.Store(oldest.UnixMicro())
+	err := repository{r.options.DB}.measure(ctx, func(name string, behind, dead int64, oldest *time.Time) {
+		if label, ok := labels[name]; ok {
+			sums[label] = sums[label].plus(behind, dead, oldest)
 		}
 	})
+	if err != nil {
+		return err
+	}
+	for label, s := range r.standings {
+		s.note(sums[label])
+	}
+	return nil
 }
 
 // serve hands events on to a destination whenever there is something for it.
-func (r *relay) serve(ctx context.Context, s *Subscription) {
-	serving := complaints{logger: r.options.Logger.With("destination", s.name), what: "hand events on"}
+func (r *relay) serve(ctx context.Context, s *serving) {
+	serving := complaints{logger: r.options.Logger.With("destination", s.route.Load().name), what: "hand events on"}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.work[s.name]:
+		case <-s.work:
 		}
 		looked, err := r.drain(ctx, s)
 		serving.note(ctx, err)
@@ -180,7 +243,11 @@ func (r *relay) serve(ctx context.Context, s *Subscription) {
 // Drain hands on every event that is there, and says whether there was any. What failed waits for its next attempt. It is for tests
 // and for commands that end.
 func (o *Outbox) Drain(ctx context.Context) (found bool, err error) {
-	if len(o.subscriptions) == 0 {
+	if err := o.list(ctx); err != nil {
+		return false, err
+	}
+	routes := o.routes()
+	if len(routes) == 0 {
 		return false, nil
 	}
 	r := o.newRelay()
@@ -188,7 +255,9 @@ func (o *Outbox) Drain(ctx context.Context) (found bool, err error) {
 	if _, err := r.number(ctx); err != nil {
 		return false, err
 	}
-	for _, s := range o.subscriptions {
+	for _, d := range routes {
+		s := &serving{}
+		s.route.Store(d)
 		n, err := r.drain(ctx, s)
 		if err != nil {
 			return found, err

@@ -90,10 +90,9 @@ func (o *Outbox) again(ctx context.Context, destination string, find func(reposi
 
 // wants says whether a destination takes a type, as far as this program knows.
 func (o *Outbox) wants(destination, name string) bool {
-	for _, s := range o.subscriptions {
-		if s.name == destination {
-			_, ok := s.handlers[name]
-			return ok
+	for _, d := range o.routes() {
+		if d.name == destination {
+			return d.wants(name)
 		}
 	}
 	return true

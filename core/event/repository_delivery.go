@@ -19,6 +19,18 @@ func (r repository) register(ctx context.Context, name string, now time.Time) er
 	return err
 }
 
+// touch says that a destination is still there, if it is.
+func (r repository) touch(ctx context.Context, name string, now time.Time) error {
+	_, err := r.q.Exec(ctx, `UPDATE gatehouse_event_destinations SET seen_at = ? WHERE name = ?`, now, name)
+	return err
+}
+
+// unregister deletes a destination with what waits for it.
+func (r repository) unregister(ctx context.Context, name string) error {
+	_, err := r.q.Exec(ctx, `DELETE FROM gatehouse_event_destinations WHERE name = ?`, name)
+	return err
+}
+
 // forget deletes destinations that no program has had since then, with what waits for them.
 func (r repository) forget(ctx context.Context, before time.Time) (int64, error) {
 	return r.q.Exec(ctx, `DELETE FROM gatehouse_event_destinations WHERE seen_at < ?`, before)
@@ -114,6 +126,39 @@ func (r repository) due(ctx context.Context, name string, now time.Time, limit i
 	return all, rows.Err()
 }
 
+// removeOpen deletes a delivery that waits, due or not.
+func (r repository) removeOpen(ctx context.Context, d delivery) error {
+	_, err := r.q.Exec(ctx, `DELETE FROM gatehouse_event_deliveries WHERE destination = ? AND number = ? AND dead_at IS NULL`, d.destination, *d.number)
+	return err
+}
+
+// heldUp gives the numbers of the events between two, the second included, that wait for an earlier one of their subject.
+func (r repository) heldUp(ctx context.Context, name string, from, to int64) (map[int64]bool, error) {
+	rows, err := r.q.Query(ctx, `
+		SELECT e.number FROM gatehouse_events e WHERE e.number > ? AND e.number <= ? AND EXISTS (
+			SELECT 1 FROM gatehouse_event_deliveries x WHERE x.destination = ? AND x.subject = e.subject AND x.dead_at IS NULL)`, from, to, name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	held := map[int64]bool{}
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		held[n] = true
+	}
+	return held, rows.Err()
+}
+
+// behind gives the deliveries that wait for one of their subject, in order.
+func (r repository) behind(ctx context.Context, d delivery, limit int) ([]delivery, error) {
+	return r.queryDeliveries(ctx, `
+		WHERE x.destination = ? AND x.subject = ? AND x.number > ? AND x.dead_at IS NULL AND x.due_at IS NULL ORDER BY x.number LIMIT ?`,
+		d.destination, d.Subject, *d.number, limit)
+}
+
 // releaseNext makes the first delivery that waits for a subject due, where none of it is.
 func (r repository) releaseNext(ctx context.Context, name string, subject account.ID, now time.Time) error {
 	_, err := r.q.Exec(ctx, `
@@ -204,4 +249,22 @@ func (r repository) readTo(ctx context.Context) (map[string]int64, error) {
 		all[name] = d.readTo
 	}
 	return all, err
+}
+
+// received notes that a message was handled. It gives false where that was noted before.
+func (r repository) received(ctx context.Context, receiver, id string, now time.Time) (bool, error) {
+	n, err := r.q.Exec(ctx, `INSERT INTO gatehouse_event_received (receiver, message_id, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, receiver, id, now)
+	return n == 1, err
+}
+
+// forgetReceived deletes notes of messages that were handled before then: about so many of the oldest. It says whether more
+// are left.
+func (r repository) forgetReceived(ctx context.Context, before time.Time, about int) (more bool, err error) {
+	upTo := before
+	err = r.q.QueryRow(ctx, `SELECT at FROM gatehouse_event_received WHERE at < ? ORDER BY at LIMIT 1 OFFSET ?`, before, about).Scan(&upTo)
+	if more, err = exists(err); err != nil {
+		return false, err
+	}
+	_, err = r.q.Exec(ctx, `DELETE FROM gatehouse_event_received WHERE at <= ?`, upTo)
+	return more, err
 }

@@ -42,8 +42,17 @@ type Gate struct {
 
 	mu     sync.Mutex
 	queue  list.List // of *waiter
+	coming int       // callers that have announced themselves and are not here yet
 	counts Stats
 }
+
+// comer is a caller on its way to a gate. Its context carries it.
+type comer struct {
+	gate *Gate
+	here bool // it has come, or will not; under the gate's lock
+}
+
+type comerKey struct{}
 
 // waiter is one caller in the queue.
 type waiter struct {
@@ -51,7 +60,7 @@ type waiter struct {
 	granted chan struct{}   // closed under the gate's lock when the waiter has a permit
 }
 
-// New makes a gate. guess is how long the work takes, until it was measured.
+// New makes a gate. guess is how long the work takes, until it was measured; it is more than nothing.
 func New(permits int, deadline, guess time.Duration) *Gate {
 	return &Gate{permits: permits, deadline: deadline, counts: Stats{Permits: permits, MeanTime: guess}}
 }
@@ -63,12 +72,13 @@ func (g *Gate) Enter(ctx context.Context) error {
 		return errs.ErrUnavailable.WithCause(err)
 	}
 	g.mu.Lock()
+	g.arrive(ctx)
 	if g.counts.Running < g.permits {
 		g.counts.Running++
 		g.mu.Unlock()
 		return nil
 	}
-	if err := g.shed(ctx); err != nil {
+	if err := g.shed(ctx, 0); err != nil {
 		g.mu.Unlock()
 		return err
 	}
@@ -78,20 +88,45 @@ func (g *Gate) Enter(ctx context.Context) error {
 	return g.wait(w, place)
 }
 
-// Full returns what Enter would return at once because the queue is too long, and nil otherwise. Ask before work that comes
-// ahead of the permit and would be in vain.
-func (g *Gate) Full(ctx context.Context) error {
+// Announce keeps a place for a caller that has something to do before it enters, such as asking a store, so that a flood
+// is sent away before that is done in vain. The caller enters with the context it gets, and calls off in any case; it is
+// counted until the first of the two. It returns errs.ErrUnavailable as Enter does, of which everyone ahead counts: at
+// work, waiting, and announced.
+func (g *Gate) Announce(ctx context.Context) (coming context.Context, off func(), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.counts.Running < g.permits {
-		return nil
+	if g.counts.Running+g.coming >= g.permits {
+		if err := g.shed(ctx, g.counts.Running-g.permits+g.coming); err != nil {
+			return nil, nil, err
+		}
 	}
-	return g.shed(ctx)
+	c := &comer{gate: g}
+	g.coming++
+	return context.WithValue(ctx, comerKey{}, c), func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		c.leave()
+	}, nil
 }
 
-// shed sends away whoever would wait too long. The lock is held, and no permit is free.
-func (g *Gate) shed(ctx context.Context) error {
-	wait := g.expectedWait()
+// leave takes the caller out of the count of those on their way. The lock is held.
+func (c *comer) leave() {
+	if !c.here {
+		c.here = true
+		c.gate.coming--
+	}
+}
+
+// arrive ends the announcement that a context carries. The lock is held.
+func (g *Gate) arrive(ctx context.Context) {
+	if c, ok := ctx.Value(comerKey{}).(*comer); ok && c.gate == g {
+		c.leave()
+	}
+}
+
+// shed sends away whoever would wait too long behind the queue and so many more. The lock is held, and no permit is free.
+func (g *Gate) shed(ctx context.Context, more int) error {
+	wait := g.expectedWait(more)
 	if wait <= g.patience(ctx) {
 		return nil
 	}
@@ -128,7 +163,7 @@ func (g *Gate) wait(w *waiter, place *list.Element) error {
 		return errs.ErrUnavailable.WithCause(err)
 	case !granted:
 		g.counts.TimedOut++
-		return unavailable(g.expectedWait(), errQueueDeadline)
+		return unavailable(g.expectedWait(0), errQueueDeadline)
 	}
 	g.counts.Waited++
 	g.counts.WaitTime += time.Since(start)
@@ -141,7 +176,8 @@ func (g *Gate) Leave(took time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.counts.Done++
-	g.counts.MeanTime += (took - g.counts.MeanTime) / weight
+	// One that took very long, such as beside the thousand refusals of a flood, does not shorten the queue for all.
+	g.counts.MeanTime += (min(took, 4*g.counts.MeanTime) - g.counts.MeanTime) / weight
 	g.passOn()
 }
 
@@ -157,9 +193,9 @@ func (g *Gate) passOn() {
 	g.counts.Running--
 }
 
-// expectedWait is how long a caller that joins the queue now would stand in it. The lock is held.
-func (g *Gate) expectedWait() time.Duration {
-	return g.counts.MeanTime * time.Duration(g.queue.Len()+1) / time.Duration(g.permits)
+// expectedWait is how long a caller would stand in the queue behind it and so many more. The lock is held.
+func (g *Gate) expectedWait(more int) time.Duration {
+	return g.counts.MeanTime * time.Duration(g.queue.Len()+more+1) / time.Duration(g.permits)
 }
 
 // patience is how long the caller may wait: the deadline, or less where its context ends sooner, the work included. The

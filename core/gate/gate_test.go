@@ -74,7 +74,8 @@ func TestWhoWouldWaitTooLongIsSentAwayAtOnce(t *testing.T) {
 
 		before := time.Now()
 		err := g.Enter(t.Context())
-		require.Equal(t, err, g.Full(t.Context()), "and whoever asks first is told the same")
+		_, _, told := g.Announce(t.Context())
+		require.Equal(t, err, told, "and whoever announces itself is told the same")
 		require.Equal(t, before, time.Now(), "no waiting")
 		require.ErrorIs(t, err, errs.ErrUnavailable)
 		require.ErrorIs(t, err, errQueueFull)
@@ -83,6 +84,63 @@ func TestWhoWouldWaitTooLongIsSentAwayAtOnce(t *testing.T) {
 		g.Leave(500 * time.Millisecond)
 		g.Leave(500 * time.Millisecond)
 	})
+}
+
+func TestWhoIsAnnouncedCountsUntilItComesOrCallsOff(t *testing.T) {
+	t.Parallel()
+	g := New(1, time.Second, 500*time.Millisecond)
+	type comer struct {
+		ctx context.Context
+		off func()
+	}
+	announce := func() (comer, error) {
+		ctx, off, err := g.Announce(t.Context())
+		return comer{ctx, off}, err
+	}
+	var all []comer
+	for i := range 3 { // one works, and two wait half a second each
+		c, err := announce()
+		require.NoError(t, err, i)
+		all = append(all, c)
+	}
+	_, err := announce()
+	require.ErrorIs(t, err, errQueueFull, "the fourth would wait a second and a half")
+
+	require.NoError(t, g.Enter(all[0].ctx))
+	_, err = announce()
+	require.ErrorIs(t, err, errQueueFull, "who has come is at work, and counts once")
+	all[0].off()
+	all[0].off()
+	_, err = announce()
+	require.ErrorIs(t, err, errQueueFull, "to call off then changes nothing")
+
+	all[1].off()
+	all[1].off()
+	again, err := announce()
+	require.NoError(t, err, "there is room for one who does not come")
+	_, err = announce()
+	require.ErrorIs(t, err, errQueueFull)
+
+	g.Leave(500 * time.Millisecond)
+	for _, c := range []comer{all[2], again} {
+		require.NoError(t, g.Enter(c.ctx))
+		g.Leave(500 * time.Millisecond)
+	}
+	require.NoError(t, g.Enter(all[2].ctx), "a second piece of work is one like any other")
+	g.Leave(500 * time.Millisecond)
+	require.Zero(t, g.coming)
+	require.EqualValues(t, 4, g.Stats().Done)
+}
+
+func TestAGateKeepsNoPlaceAtAnother(t *testing.T) {
+	t.Parallel()
+	one, other := New(1, time.Second, workTime), New(1, time.Second, workTime)
+	ctx, off, err := one.Announce(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, other.Enter(ctx))
+	require.Equal(t, 1, one.coming)
+	off()
+	require.Zero(t, one.coming)
 }
 
 func TestWhoseContextEndsSoonerIsSentAwaySooner(t *testing.T) {
@@ -111,7 +169,7 @@ func TestTheDeadlineEndsAWaitThatWasUnderestimated(t *testing.T) {
 		require.ErrorIs(t, err, errQueueDeadline)
 		require.Equal(t, time.Second, errs.From(err).RetryAfter())
 		g.Leave(2 * time.Second)
-		require.Equal(t, Stats{Permits: 1, Done: 1, TimedOut: 1, MeanTime: workTime + (2*time.Second-workTime)/8}, g.Stats())
+		require.Equal(t, Stats{Permits: 1, Done: 1, TimedOut: 1, MeanTime: workTime + (4*workTime-workTime)/8}, g.Stats(), "one that took very long counts as one four times as long")
 	})
 }
 

@@ -257,6 +257,9 @@ func (o *operation) finishDescription(schemas huma.Registry, out reflect.Type) {
 	if out.Implements(reflect.TypeFor[Paged]()) {
 		header(op.Responses[strconv.Itoa(o.Status)], "Link", &huma.Header{Description: "address of the next page, as rel=\"next\" (RFC 8288); absent on the last one", Schema: text()})
 	}
+	if out.Implements(reflect.TypeFor[Located]()) {
+		header(op.Responses[strconv.Itoa(o.Status)], "Location", &huma.Header{Description: "path of what was made (RFC 9110 section 10.2.2)", Schema: text()})
+	}
 	if out.Implements(reflect.TypeFor[Accepting]()) {
 		op.Responses[strconv.Itoa(http.StatusAccepted)] = &huma.Response{Description: http.StatusText(http.StatusAccepted)}
 	}

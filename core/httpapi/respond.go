@@ -95,6 +95,10 @@ type Accepting interface{ Accepted() bool }
 // out as a Link (RFC 8288): this request's, with that cursor.
 type Paged interface{ Next() string }
 
+// Located is a response body of something that was made: where it is found, as a path of this service, goes out as the
+// Location.
+type Located interface{ Location() string }
+
 // NoContent is the response of an operation that answers 204, or 202 without a body.
 type NoContent struct{}
 
@@ -147,6 +151,9 @@ func writeJSON(w *response, r *http.Request, status int, body any, holdsToken bo
 		if next := p.Next(); next != "" {
 			h["Link"] = w.value(nextLink(w.request.path, r.URL.RawQuery, next))
 		}
+	}
+	if l, ok := body.(Located); ok {
+		h["Location"] = w.value(w.request.base + l.Location())
 	}
 	h["Content-Type"] = plainJSON
 	h["Content-Length"] = w.value(strconv.Itoa(len(content)))

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,9 @@ type Settings struct {
 
 // Check reports what does not hold together.
 func (s *Settings) Check(report func(field, fault string)) {
+	if !IsAddr(s.Addr) {
+		report("addr", NoAddr)
+	}
 	if s.PublicURL != "" && !isOrigin(s.PublicURL) {
 		report("public_url", "must be http:// or https:// with a host and without path, query or user")
 	}
@@ -54,6 +59,19 @@ func (s *Settings) Check(report func(field, fault string)) {
 			report("cors_origins", "must be origins as browsers write them, such as https://app.example.com: lower-case, without a default port")
 		}
 	}
+}
+
+// NoAddr is what is wrong with what IsAddr does not take.
+const NoAddr = "must be host:port with a number for the port, such as 127.0.0.1:8080; a host that is left out is every interface"
+
+// IsAddr says whether a listener's address is one. net.Listen takes an empty one as well, and listens on every interface.
+func IsAddr(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // LinkTo gives the URL at which people reach a path of this service: below public_url and nothing else, whatever a request

@@ -25,6 +25,10 @@ type Module struct {
 	Jobs        []job.Handler         // what its jobs do; a kind begins with the module's name
 	Schedules   []job.Periodic        // jobs that are enqueued once in every period
 	Subscribes  []event.Subscription  // what it does when something has happened; a name begins with the module's
+	// Destinations lists where events go outside the program on its account, such as what administrators have made; a name
+	// begins with the module's. It is asked every few seconds by each worker.
+	Destinations func(context.Context) ([]event.Destination, error)
+	Receives     []event.Receiver // what it does with messages from outside, where a setting says from where; a name begins with the module's
 	// Export gives what the module holds about an account, as JSON shows it to the owner: everything that is about them, and
 	// no secret or digest of one. nil says that there is nothing.
 	Export func(context.Context, account.ID) (any, error)

@@ -76,9 +76,12 @@ func (h *Hasher) VerifyNothing(ctx context.Context, password secret.String) erro
 	return err
 }
 
-// Full returns errs.ErrUnavailable where Hash and Verify would at once, since the queue is too long, and nil otherwise. Ask
-// before the stores are asked: under a flood, a refusal costs nothing then but itself.
-func (h *Hasher) Full(ctx context.Context) error { return h.gate.Full(ctx) }
+// Announce keeps a place for a caller that asks the stores before it has a password hashed or verified, with the context that
+// it gets; it calls off in any case. It returns errs.ErrUnavailable where the queue is too long: under a flood, a refusal
+// costs nothing then but itself, and those who are let in find the stores free.
+func (h *Hasher) Announce(ctx context.Context) (coming context.Context, off func(), err error) {
+	return h.gate.Announce(ctx)
+}
 
 // Stats tells how busy the hasher is.
 func (h *Hasher) Stats() gate.Stats { return h.gate.Stats() }

@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 )
 
@@ -39,6 +40,26 @@ func open(key, sealed []byte, bound string) ([]byte, error) {
 	}
 	return aead.Open(nil, nil, sealed, []byte(bound))
 }
+
+// Seal encrypts a value for the database under the key of a purpose (AES-256-GCM under a random nonce): a back-up alone does
+// not show it. bound is authenticated beside it, such as the id of its row, so that none stands in for another. One purpose
+// is good for 2^32 values.
+func (r *Root) Seal(purpose string, plaintext []byte, bound string) ([]byte, error) {
+	return seal(r.Derive(purpose), plaintext, bound)
+}
+
+// Open undoes Seal. It returns ErrSealed for what was sealed by another installation, for another purpose or bound to
+// another text, and for what has changed since.
+func (r *Root) Open(purpose string, sealed []byte, bound string) ([]byte, error) {
+	plain, err := open(r.Derive(purpose), sealed, bound)
+	if err != nil {
+		return nil, ErrSealed // the library's own error says no more
+	}
+	return plain, nil
+}
+
+// ErrSealed is a value that Seal did not make, or not for this.
+var ErrSealed = errors.New("token: the sealed value is not ours, or has changed")
 
 func newAEAD(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)

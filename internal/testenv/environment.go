@@ -18,10 +18,11 @@ const reachLimit = 10 * time.Second
 
 // Environment is what one test run shares.
 type Environment struct {
-	vars     []string // NAME=value
-	postgres *Postgres
-	redis    *Redis
-	azurite  *azurite
+	vars       []string // NAME=value
+	postgres   *Postgres
+	redis      *Redis
+	azurite    *azurite
+	serviceBus *serviceBus
 }
 
 // Provide finds or starts what is wanted: what a TEST_ variable names is used as it is; else what is installed here, else
@@ -52,6 +53,9 @@ func (e *Environment) Stop() error {
 	}
 	if e.azurite != nil {
 		group.Go(e.azurite.stop)
+	}
+	if e.serviceBus != nil {
+		group.Go(e.serviceBus.stop)
 	}
 	return group.Wait()
 }
@@ -114,6 +118,9 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 	if slices.Contains(wanted, Azurite) {
 		group.Go(func() error { return e.startAzurite(ctx, progress) })
 	}
+	if slices.Contains(wanted, ServiceBus) {
+		group.Go(func() error { return e.startServiceBus(ctx, progress) })
+	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -128,6 +135,10 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 	if e.azurite != nil {
 		e.vars = append(e.vars, AzuriteVariable+"="+e.azurite.url)
 		sayf(progress, "Azurite at %s", e.azurite.url)
+	}
+	if e.serviceBus != nil {
+		e.vars = append(e.vars, ServiceBusVariable+"="+e.serviceBus.url)
+		sayf(progress, "Service Bus at %s", e.serviceBus.url)
 	}
 	if slices.Contains(wanted, Browser) {
 		path, err := Chromium(ctx)
@@ -172,6 +183,15 @@ func (e *Environment) startAzurite(ctx context.Context, progress io.Writer) erro
 	}
 	var err error
 	e.azurite, err = startAzurite(ctx, progress)
+	return err
+}
+
+func (e *Environment) startServiceBus(ctx context.Context, progress io.Writer) error {
+	if given := os.Getenv(ServiceBusVariable); given != "" {
+		return reach(ctx, ServiceBusVariable, given, pingServiceBus)
+	}
+	var err error
+	e.serviceBus, err = startServiceBus(ctx, progress)
 	return err
 }
 

@@ -16,10 +16,11 @@ const (
 	PostgreSQL Need = "postgres"
 	RedisStore Need = "redis"
 	Browser    Need = "chromium"
-	Strace     Need = "strace"  // shows system calls
-	Compiler   Need = "cc"      // a C compiler, for Go's race detector
-	Node       Need = "node"    // Node.js
-	Azurite    Need = "azurite" // Microsoft's emulator of Azure Blob Storage
+	Strace     Need = "strace"     // shows system calls
+	Compiler   Need = "cc"         // a C compiler, for Go's race detector
+	Node       Need = "node"       // Node.js
+	Azurite    Need = "azurite"    // Microsoft's emulator of Azure Blob Storage
+	ServiceBus Need = "servicebus" // a broker that speaks as Azure Service Bus does
 )
 
 // Variables through which a test run learns where its servers, its browser and strace are, and through which a person says
@@ -30,6 +31,8 @@ const (
 	ChromiumVariable = "TEST_CHROMIUM"
 	StraceVariable   = "TEST_STRACE"
 	AzuriteVariable  = "TEST_AZURITE_URL" // of the account that every Azurite has
+	// ServiceBusVariable leads to what the broker is controlled by.
+	ServiceBusVariable = "TEST_SERVICEBUS_URL"
 )
 
 // need is what the package knows about one Need.
@@ -51,6 +54,7 @@ var needs = []need{
 	{Compiler, "a C compiler", "", []string{"gcc", "libc6-dev"}, false, plain(findCompiler)},
 	{Node, "Node.js", "", []string{"nodejs", "npm"}, false, plain(findNode)},
 	{Azurite, "Node.js and npm", AzuriteVariable, []string{"nodejs", "npm"}, true, plain(findNPM)},
+	{ServiceBus, "Node.js and npm", ServiceBusVariable, []string{"nodejs", "npm"}, false, plain(findNPM)},
 }
 
 func plain(find func() (string, bool)) func(context.Context) (string, bool) {

@@ -24,6 +24,10 @@ type AddressChange struct {
 // wrong password. For an address that is in use it does what Register does: users.ErrEmailTaken, or, where the settings say
 // opaque, nothing that could be seen.
 func (s *Service) ChangeAddress(ctx context.Context, p account.Principal, in AddressChange) error {
+	return confirming(func() error { return s.tryAddress(ctx, p, in) })
+}
+
+func (s *Service) tryAddress(ctx context.Context, p account.Principal, in AddressChange) error {
 	cred, email, err := s.holder(ctx, p.Account)
 	if err != nil {
 		return err

@@ -43,12 +43,24 @@ func (s *Service) confirm(ctx context.Context, cred users.Credentials, current s
 	return err
 }
 
-// holdTx locks an account whose password was confirmed. Who changed the password meanwhile was faster: the one that was
-// confirmed is not the current one any more.
+// errRehashed is a confirmed password whose hash is no longer the account's: a login has renewed it, which is worth a second
+// look, or the password was changed.
+var errRehashed = errCurrentPassword.WithCause(errors.New("the hash was replaced since it was confirmed"))
+
+// confirming makes a change that the current password gives the right to, and once more where its hash was replaced.
+func confirming(change func() error) error {
+	err := change()
+	if errors.Is(err, errRehashed) {
+		err = change()
+	}
+	return err
+}
+
+// holdTx locks an account whose password was confirmed, or returns errRehashed.
 func (s *Service) holdTx(ctx context.Context, tx *database.Tx, confirmed users.Credentials, hash string) error {
 	ok, err := s.deps.Accounts.ReplacePasswordTx(ctx, tx, confirmed.ID, confirmed.PasswordHash, hash)
 	if err == nil && !ok {
-		err = errCurrentPassword
+		err = errRehashed
 	}
 	return err
 }
@@ -56,6 +68,10 @@ func (s *Service) holdTx(ctx context.Context, tx *database.Tx, confirmed users.C
 // DeleteAccount deletes an account and all that is held about it, for good. It returns ErrInvalidCredentials for a wrong
 // current password, and users.ErrLastAdmin for the last active administrator.
 func (s *Service) DeleteAccount(ctx context.Context, p account.Principal, current secret.String) error {
+	return confirming(func() error { return s.tryDelete(ctx, p, current) })
+}
+
+func (s *Service) tryDelete(ctx context.Context, p account.Principal, current secret.String) error {
 	cred, _, err := s.holder(ctx, p.Account)
 	if err != nil {
 		return err
@@ -78,6 +94,10 @@ type PasswordChange struct{ Current, New secret.String }
 // ChangePassword sets a new password: all other sessions end, and the owner is told. It returns ErrInvalidCredentials for a
 // wrong current password, and a validation error for a new one that the policy refuses.
 func (s *Service) ChangePassword(ctx context.Context, p account.Principal, in PasswordChange) error {
+	return confirming(func() error { return s.tryPassword(ctx, p, in) })
+}
+
+func (s *Service) tryPassword(ctx context.Context, p account.Principal, in PasswordChange) error {
 	cred, email, err := s.holder(ctx, p.Account)
 	if err != nil {
 		return err

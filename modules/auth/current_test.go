@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -157,6 +159,46 @@ func TestThirtyChangesOfOnePasswordAtOnceAreOne(t *testing.T) {
 		api.WorkJobs()
 		require.Len(t, api.Mail(), 1)
 	})
+}
+
+// TestALoginThatRenewsTheHashMakesNoCurrentPasswordWrong races each change that the current password gives the right to with
+// logins that find its hash weak.
+func TestALoginThatRenewsTheHashMakesNoCurrentPasswordWrong(t *testing.T) {
+	t.Parallel()
+	weak := password.NewHasher(password.Settings{Memory: 8 << 20, Time: 1, Parallel: 1, Permits: 1, QueueDeadline: time.Minute})
+	hash, err := weak.Hash(t.Context(), secret.New(testkit.Password))
+	require.NoError(t, err)
+	for name, ask := range map[string]struct {
+		send   func(api *testkit.API) *testkit.Response
+		status int
+	}{
+		"password": {func(api *testkit.API) *testkit.Response {
+			return api.Put("/users/me/password", changing(testkit.Password, nextPassword))
+		}, http.StatusNoContent},
+		"address": {func(api *testkit.API) *testkit.Response {
+			return api.Post("/users/me/email", moving("next@example.com", testkit.Password))
+		}, http.StatusAccepted},
+		"deletion": {func(api *testkit.API) *testkit.Response {
+			return api.Delete("/users/me", map[string]any{"current_password": testkit.Password})
+		}, http.StatusNoContent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+				api := testkit.Serve(t, db)
+				for range 4 {
+					u := api.User()
+					change(t, api, `UPDATE users SET password_hash = ? WHERE id = ?`, hash, u.ID)
+					var logins sync.WaitGroup
+					for range 3 {
+						logins.Go(func() { api.Post("/auth/login", credentials(u.Email, u.Password)) })
+					}
+					ask.send(api.As(u)).Status(ask.status)
+					logins.Wait()
+				}
+			})
+		})
+	}
 }
 
 // TestANewPasswordVoidsTheLinksThatWouldSetAnother is why a notice is worth something: whoever reacts to it by setting a

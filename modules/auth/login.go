@@ -31,9 +31,11 @@ type Tokens struct {
 // account exists, errs.ErrRateLimited before any hashing for an account that failed too often, and ErrEmailNotVerified for a
 // right pair where the settings ask for a verified address.
 func (s *Service) LogIn(ctx context.Context, in Login) (Tokens, error) {
-	if err := s.deps.Passwords.Full(ctx); err != nil {
+	ctx, off, err := s.deps.Passwords.Announce(ctx)
+	if err != nil {
 		return Tokens{}, err
 	}
+	defer off()
 	cred, err := s.deps.Accounts.Credentials(ctx, in.Email)
 	if err != nil && !errors.Is(err, users.ErrNotFound) {
 		return Tokens{}, err

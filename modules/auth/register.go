@@ -29,9 +29,11 @@ type Registration struct {
 // errs.ErrRateLimited for every further attempt. Where the settings say opaque it gives nothing away instead: the zero User
 // and no error, known or not, and the owner of a known address is mailed.
 func (s *Service) Register(ctx context.Context, in Registration) (users.User, error) {
-	if err := s.deps.Passwords.Full(ctx); err != nil {
+	ctx, off, err := s.deps.Passwords.Announce(ctx)
+	if err != nil {
 		return users.User{}, err
 	}
+	defer off()
 	if s.settings.Registration.ExistingEmail == opaque {
 		return users.User{}, s.registerOpaquely(ctx, in)
 	}

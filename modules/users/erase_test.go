@@ -212,6 +212,9 @@ func TestModulesThatNeedOthersEraseBeforeThem(t *testing.T) {
 	api := testkit.Serve(t, testkit.SQLite(t), testkit.WithBuild(func(s *app.Stores) ([]module.Module, error) {
 		modules, err := app.Standard(s)
 		for i, m := range modules {
+			if m.Erase == nil {
+				continue // it holds nothing about an account
+			}
 			modules[i].Erase = func(ctx context.Context, tx *database.Tx, id account.ID) error {
 				asked = append(asked, m.Name)
 				return m.Erase(ctx, tx, id)
@@ -222,7 +225,9 @@ func TestModulesThatNeedOthersEraseBeforeThem(t *testing.T) {
 	api.As(api.Admin()).Delete("/users/"+api.User().ID.String(), nil).Status(http.StatusNoContent)
 	built := make([]string, 0, len(asked))
 	for _, m := range slices.Backward(api.App.Modules) {
-		built = append(built, m.Name)
+		if m.Erase != nil {
+			built = append(built, m.Name)
+		}
 	}
 	require.Equal(t, built, asked)
 }

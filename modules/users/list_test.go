@@ -271,7 +271,11 @@ func TestCursorOfAnotherListIsRefused(t *testing.T) {
 			}
 		}
 		whole := cursor("")
-		for _, forged := range []string{whole[:len(whole)-1], whole[:20], whole + "A", "A" + whole[1:], strings.ToLower(whole), whole + "%3D", strings.Repeat("A", 5000)} {
+		first := "A"
+		if whole[0] == 'A' { // the nonce is random
+			first = "B"
+		}
+		for _, forged := range []string{whole[:len(whole)-1], whole[:20], whole + "A", first + whole[1:], strings.ToLower(whole), whole + "%3D", strings.Repeat("A", 5000)} {
 			as.Get("/users?cursor=" + forged).Invalid("cursor invalid_format")
 		}
 		other := testkit.Serve(t, testkit.SQLite(t))

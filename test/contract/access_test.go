@@ -21,7 +21,7 @@ import (
 func TestStatement16EveryCellOfTheMatrixIsWhatTheReferenceSays(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
-		api := testkit.Serve(t, db)
+		api := testkit.Serve(t, db, toNobody())
 		m := newMatrix(t, api)
 		known := map[string]bool{}
 		for _, op := range api.App.Router.Operations() {
@@ -50,6 +50,7 @@ type asking struct {
 	body    func(m *matrix, caller testkit.User) any
 	media   string // of the body, unless it is JSON
 	session bool   // {id} is a session's
+	webhook bool   // {id} is a webhook's, which is nobody's own
 }
 
 func fixed(body any) func(*matrix, testkit.User) any {
@@ -85,6 +86,15 @@ var askings = map[string]asking{
 	"patchUser":          {body: fixed(`{"full_name":"Ada King"}`)},
 	"setMyAvatar":        {body: func(m *matrix, _ testkit.User) any { return dot(m.t) }, media: "image/png"},
 	"endMySession":       {session: true},
+	"createWebhook":      {body: fixed(`{"url":"https://example.com/"}`)},
+	"getWebhook":         {webhook: true},
+	"patchWebhook":       {webhook: true, body: fixed(`{"description":"ours"}`)},
+	"deleteWebhook":      {webhook: true},
+
+	"rotateWebhookSecret":   {webhook: true},
+	"testWebhook":           {webhook: true},
+	"listWebhookDeliveries": {webhook: true},
+	"redeliverToWebhook":    {webhook: true},
 }
 
 // matrix are those who call and whom calls are about. Who is refused, or only reads, may call again and again; each other
@@ -97,6 +107,7 @@ type matrix struct {
 	worthless           []*testkit.API
 	endedOf             map[account.ID]string // a session that has ended, by whose it was
 	goneSession         string
+	hook, goneHook      thing
 	addresses           int
 }
 
@@ -106,6 +117,8 @@ func newMatrix(t *testing.T, api *testkit.API) *matrix {
 	m.someone, m.boss, m.gone = api.User(), api.Admin(), api.User()
 	m.user, m.admin = m.caller(authz.User), m.caller(authz.Administrator)
 	m.goneSession = sessionOf(t, api.As(m.gone))
+	m.hook, m.goneHook = deliveredTo(t, api, m.boss), deliveredTo(t, api, m.boss)
+	api.As(m.boss).Delete("/webhooks/"+m.goneHook.webhook, nil).Status(http.StatusNoContent)
 	api.As(m.boss).Delete("/users/"+m.gone.ID.String(), nil).Status(http.StatusNoContent)
 	disabled, loggedOut := api.Admin(), api.Admin()
 	api.As(m.boss).Patch("/users/"+disabled.ID.String(), `{"is_active":false}`).Status(http.StatusOK)
@@ -183,15 +196,23 @@ func (m *matrix) allows(op httpapi.Mounted, c authz.Caller, o authz.Object, want
 	case o == authz.Administrators:
 		boss = m.api.Admin()
 	}
+	if askings[op.ID].webhook && op.Method == http.MethodDelete {
+		kept := m.hook
+		m.hook = deliveredTo(m.t, m.api, m.boss)
+		defer func() { m.hook = kept }()
+	}
 	r := m.ask(op, as, caller, m.thing(op, caller, o, another, boss))
 	require.Equal(m.t, want, r.StatusCode, "%s as %s, %s: %s", op.ID, c, o, r.Body)
 }
 
 // thing is what a path can name.
-type thing struct{ account, session string }
+type thing struct{ account, session, webhook, delivery string }
 
 func (m *matrix) thing(op httpapi.Mounted, caller testkit.User, o authz.Object, another, boss testkit.User) thing {
 	m.t.Helper()
+	if askings[op.ID].webhook {
+		return m.webhook(o)
+	}
 	switch o {
 	case authz.Own:
 		return m.of(op, caller)
@@ -203,9 +224,21 @@ func (m *matrix) thing(op httpapi.Mounted, caller testkit.User, o authz.Object, 
 		if session, ok := m.endedOf[caller.ID]; ok && askings[op.ID].session {
 			return thing{session: session} // the caller's own: anybody else's would not be theirs either
 		}
-		return thing{m.gone.ID.String(), m.goneSession}
+		return thing{account: m.gone.ID.String(), session: m.goneSession}
 	default:
-		return thing{account.NewID().String(), account.NewSessionID().String()}
+		return thing{account: account.NewID().String(), session: account.NewSessionID().String()}
+	}
+}
+
+// webhook gives one of the administrators' webhooks, or one that is not there.
+func (m *matrix) webhook(o authz.Object) thing {
+	switch o {
+	case authz.Deleted:
+		return m.goneHook
+	case authz.Random:
+		return thing{webhook: account.NewID().String(), delivery: account.NewID().String()}
+	default:
+		return m.hook
 	}
 }
 
@@ -230,10 +263,13 @@ func (m *matrix) ask(op httpapi.Mounted, as *testkit.API, caller testkit.User, a
 		as = as.WithHeader("Content-Type", how.media)
 	}
 	id := about.account
-	if how.session {
+	switch {
+	case how.session:
 		id = about.session
+	case how.webhook:
+		id = about.webhook
 	}
-	path := strings.NewReplacer("{id}", id, "{sid}", about.session).Replace(op.Path)
+	path := strings.NewReplacer("{id}", id, "{sid}", about.session, "{delivery}", about.delivery).Replace(op.Path)
 	require.NotContains(m.t, path, "{", "askings does not say what %s names", op.ID)
 	return as.Do(op.Method, path, body)
 }

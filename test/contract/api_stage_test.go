@@ -59,7 +59,7 @@ func hashCheaply(api *testkit.API) {
 }
 
 func (h *theatre) options(settings []string) []testkit.Option {
-	opts := []testkit.Option{testkit.WithClock(h.clk), testkit.WithSetting("data_dir", h.folder), testkit.WithSetting("http.trusted_proxies", "127.0.0.0/8")}
+	opts := []testkit.Option{testkit.WithClock(h.clk), toNobody(), testkit.WithSetting("data_dir", h.folder), testkit.WithSetting("http.trusted_proxies", "127.0.0.0/8")}
 	for _, s := range settings {
 		path, value, _ := strings.Cut(s, "=")
 		opts = append(opts, testkit.WithSetting(path, value))

@@ -24,7 +24,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		recorder := &testkit.Recorder{}
 		clk := clock.NewFake(time.Now())
-		api := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("http.max_body", "4KiB"), testkit.WithClock(clk))
+		api := testkit.Serve(t, db, testkit.WithRecorder(recorder), testkit.WithSetting("http.max_body", "4KiB"), testkit.WithClock(clk), toNobody())
 		u := api.User()
 		owner, boss, gone := api.User(), api.Admin(), api.User()
 		admin := api.As(boss)
@@ -154,6 +154,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 		}
 		ownAnswers(t, api)
 		confirmAnswers(t, api)
+		webhookAnswers(t, api)
 		for _, path := range []string{"/users/me", "/users/" + u.ID.String(), "/.well-known/jwks.json"} {
 			tag := admin.Get(path).Header.Get("ETag")
 			require.NotEmpty(t, tag)
@@ -171,9 +172,10 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			require.Eventually(t, func() bool { return limited.Post(path, "{}").StatusCode == http.StatusTooManyRequests }, time.Minute, time.Millisecond)
 		}
 		ownLimits(t, limited, u)
+		webhookLimits(t, limited, boss)
 		api.App.Stores.DB.Close()
 		clk.Advance(time.Minute) // so that nothing is remembered
-		for _, c := range []*testkit.Response{
+		for _, c := range append([]*testkit.Response{
 			api.Post("/auth/register", registration("other@example.com")),
 			api.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}),
 			api.Post("/auth/forgot-password", map[string]string{"email": u.Email}),
@@ -203,7 +205,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			api.Post("/auth/confirm-email", mailedToken(mailed["/confirm-email"])),
 			admin.Post("/users", invitation("away@example.com")),
 			admin.Post("/users/"+u.ID.String()+"/password-reset", nil),
-		} {
+		}, webhookRequests(admin)...) {
 			c.Problem(http.StatusServiceUnavailable, "SERVICE_UNAVAILABLE")
 			require.Equal(t, "1", c.Header.Get("Retry-After"))
 		}

@@ -21,6 +21,8 @@ var tablesAboutNobody = []string{
 	"gatehouse_migrations", "gatehouse_installation", "gatehouse_signing_keys", // of the installation
 	"gatehouse_event_order", "gatehouse_event_destinations", // of what is told, and whom
 	"gatehouse_audit_head", "gatehouse_audit_seals", // of rows' digests
+	"gatehouse_event_received",        // of messages from outside, by their ids
+	"webhooks", "webhooks_deliveries", // of receivers, and of what was sent to them, by the ids of events
 	"gatehouse_event_deliveries", // of subscribers, of which there are none here: core/event looks at what stays of it
 }
 

@@ -69,13 +69,14 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []fl
 	boss, deputy, ruled := api.Admin(), api.Admin(), api.User()
 	admin := api.As(boss)
 	user := "/users/" + ruled.ID.String()
-	nextPage := func(query string) string {
+	nextIn := func(list string) string {
 		var got struct {
 			NextCursor string `json:"next_cursor"`
 		}
-		admin.Get("/users?limit=1&" + query).Status(200).JSON(&got)
-		return "/users?limit=1&" + query + "&cursor=" + got.NextCursor
+		admin.Get(list).Status(200).JSON(&got)
+		return list + "&cursor=" + got.NextCursor
 	}
+	nextPage := func(query string) string { return nextIn("/users?limit=1&" + query) }
 	list := func(query string) func() {
 		return func() { admin.Get("/users?limit=1&" + query).Status(200) }
 	}
@@ -87,6 +88,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []fl
 		return got.RefreshToken
 	}
 	var next string
+	var hook string
 	return append([]flow{
 		{"register", func() { api.Post("/auth/register", registration("flow@example.com")).Status(201) }},
 		{"register, known", func() { api.Post("/auth/register", registration("flow@example.com")).Status(409) }},
@@ -204,6 +206,25 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []fl
 		}},
 		{"users.mail, of a change that was confirmed", api.WorkJobs},
 		{"deleteMe", func() { api.As(self).Delete("/users/me", leavingWith("Analytical-Engine-1843")).Status(204) }},
+		{"createWebhook", func() { hook = "/webhooks/" + newWebhook(t, admin) }},
+		{"getWebhook", func() { admin.Get(hook).Status(200) }},
+		{"patchWebhook", func() { admin.Patch(hook, `{"event_types":["gatehouse.user.activated.v1"]}`).Status(200) }},
+		{"auth.mail, and a webhook that nothing is for", api.WorkJobs},
+		{"patchWebhook, to types that are told", func() { admin.Patch(hook, `{"event_types":["gatehouse.user.registered.v1"]}`).Status(200) }},
+		{"patchWebhook, to inactive", func() { admin.Patch(hook, `{"is_active":false}`).Status(200) }},
+		{"patchWebhook, to active", func() { admin.Patch(hook, `{"is_active":true}`).Status(200) }},
+		{"rotateWebhookSecret", func() { admin.Post(hook+"/secret", nil).Status(200) }},
+		{"testWebhook", func() { admin.Post(hook+"/test", nil).Status(200) }},
+		{"register, for a webhook", func() { api.Post("/auth/register", registration("hooked@example.com")).Status(201) }},
+		{"auth.mail, and a webhook that fails", api.WorkJobs},
+		{"listWebhookDeliveries", func() { admin.Get(hook + "/deliveries").Status(200) }},
+		{"listWebhookDeliveries, behind a cursor", func() { admin.Get(nextIn(hook + "/deliveries?limit=1")).Status(200) }},
+		{"redeliverToWebhook", func() {
+			admin.Post(hook+"/deliveries/"+newestDelivery(t, admin, strings.TrimPrefix(hook, "/webhooks/"))+"/redeliver", nil).Status(202)
+		}},
+		{"listWebhooks", func() { admin.Get("/webhooks?limit=1").Status(200) }},
+		{"listWebhooks, behind a cursor", func() { newWebhook(t, admin); admin.Get(nextIn("/webhooks?limit=1")).Status(200) }},
+		{"deleteWebhook", func() { admin.Delete(hook, nil).Status(204) }},
 	}, schedules(t, api)...)
 }
 
@@ -250,7 +271,7 @@ func TestEachOperationRunsTheStatementsThatWeKnow(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		noted, clk := &statements{}, clock.NewFake(time.Now())
-		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk))...)
+		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk), toNobody())...)
 		all := flows(t, api, clk, api.User())
 		noted.take()
 		var b strings.Builder
@@ -289,8 +310,11 @@ func fill(t *testing.T, db *database.DB) {
 		if _, err := tx.Exec(ctx, "INSERT INTO gatehouse_event_destinations (name, read_to, failures, seen_at) VALUES (?, ?, 0, ?)", "filler.events", manyRows, now); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, "UPDATE gatehouse_event_order SET last = ?", manyRows); err != nil {
+			return err
+		}
 		for start := 0; start < manyRows; start += batch {
-			var users, sessions, attempts, known, mailed, events, waiting, acts, seals, erasures []any
+			var users, sessions, attempts, known, mailed, events, waiting, received, hooks, sent, acts, seals, erasures []any
 			for i := start; i < start+batch; i++ {
 				id := account.NewID()
 				address := fmt.Sprintf("filler-%d@example.com", i)
@@ -303,6 +327,9 @@ func fill(t *testing.T, db *database.DB) {
 				mailed = append(mailed, account.NewID(), id, "reset", address, now, now.Add(time.Hour))
 				events = append(events, i+1, account.NewID(), "gatehouse.user.registered.v1", "urn:test", id, at, "{}", "{}")
 				waiting = append(waiting, i+1, "filler.events", id, 1, now.Add(time.Hour))
+				received = append(received, "filler.messages", address, at)
+				hooks = append(hooks, id, "https://example.com/", "filler", "[]", false, []byte{1}, 1, at, at) // none that is active: workers have 100 at most
+				sent = append(sent, account.NewID(), id, id, "gatehouse.user.registered.v1", at, 1)
 				acts = append(acts, account.NewID(), i+1, at, fmt.Sprintf("filler.%d", i%100), outcomeOf(i), "user", filler(i%100), filler(i%100), 1, "{}", fmt.Sprintf("10.0.0.%d", i%100), []byte{1})
 				newest := now
 				if i == 0 {
@@ -322,6 +349,9 @@ func fill(t *testing.T, db *database.DB) {
 				{"auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at)", mailed},
 				{"gatehouse_events (number, id, type, source, subject, occurred_at, data, personal)", events},
 				{"gatehouse_event_deliveries (number, destination, subject, attempts, due_at)", waiting},
+				{"gatehouse_event_received (receiver, message_id, at)", received},
+				{"webhooks (id, url, description, event_types, is_active, secret, version, created_at, updated_at)", hooks},
+				{"webhooks_deliveries (id, webhook_id, event_id, event_type, attempted_at, duration_ms)", sent},
 				{"gatehouse_audit (id, number, occurred_at, action, outcome, actor_kind, actor, target, count, details, ip, mac)", acts},
 				{"gatehouse_audit_seals (number, first_number, last_number, newest_at, sealed_at, entries, entries_digest, signature)", seals},
 				{"gatehouse_audit_erasures (account, erased_at, mac)", erasures},
@@ -396,6 +426,6 @@ func wideLimits() []testkit.Option {
 		testkit.WithLimits(), testkit.WithSetting("ratelimit.register", "100000/1m"), testkit.WithSetting("ratelimit.login", "100000/1m"),
 		testkit.WithSetting("ratelimit.login_failure", "100000/15m"),
 		testkit.WithSetting("ratelimit.forgot", "100000/1m"), testkit.WithSetting("ratelimit.forgot_account", "100000/1m"), testkit.WithSetting("ratelimit.refresh", "100000/1m"),
-		testkit.WithSetting("ratelimit.current_password", "100000/1m"),
+		testkit.WithSetting("ratelimit.current_password", "100000/1m"), testkit.WithSetting("ratelimit.webhook_test", "100000/1m"),
 	}
 }
