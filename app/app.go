@@ -91,7 +91,7 @@ func New(build Build, o Options) (*App, error) {
 func checkModules(modules []module.Module) error {
 	var seen []string
 	for _, m := range modules {
-		if m.Name == "" || m.Name == coreName || m.Name == job.MigrationsName || m.Name == eventsName || m.Name == audit.MigrationsName || slices.Contains(seen, m.Name) {
+		if m.Name == "" || m.Name == coreName || m.Name == job.MigrationsName || m.Name == eventsName || m.Name == audit.Name || slices.Contains(seen, m.Name) {
 			return fmt.Errorf("module %q: the name is empty, reserved or taken", m.Name)
 		}
 		for _, need := range m.Needs {
@@ -139,7 +139,7 @@ var coreMigrations = database.JoinFS(token.Migrations, event.Migrations)
 
 // Migrations lists core's and every module's, in order.
 func (a *App) Migrations() []database.Migrations {
-	all := []database.Migrations{{Module: coreName, FS: coreMigrations}, {Module: job.MigrationsName, FS: job.Migrations()}, {Module: audit.MigrationsName, FS: audit.Migrations}}
+	all := []database.Migrations{{Module: coreName, FS: coreMigrations}, {Module: job.MigrationsName, FS: job.Migrations()}, {Module: audit.Name, FS: audit.Migrations}}
 	for _, m := range a.Modules {
 		if m.Migrations != nil {
 			all = append(all, database.Migrations{Module: m.Name, FS: m.Migrations})

@@ -47,7 +47,7 @@ func (h *Holdings) Export(ctx context.Context, id account.ID) (map[string]any, e
 		return nil, fmt.Errorf("export the audit trail: %w", err)
 	}
 	if acts != nil {
-		all[audit.MigrationsName] = acts
+		all[audit.Name] = acts
 	}
 	return all, nil
 }

@@ -69,7 +69,7 @@ func (s *settings) parts() []config.Part {
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
 		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events},
 		{Path: eventsName, Into: &s.servicebus},
-		{Path: "egress", Into: &s.egress}, {Path: audit.MigrationsName, Into: &s.audit},
+		{Path: "egress", Into: &s.egress}, {Path: audit.Name, Into: &s.audit},
 		{Path: "mail", Into: &s.mail}, {Path: "blob", Into: &s.blob}, {Path: "log", Into: &s.telemetry},
 	}
 }

@@ -50,7 +50,7 @@ func open(t testing.TB, on testkit.Database, clk *clock.Fake) *process {
 	db, err := database.Open(t.Context(), settings, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
-	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: token.Migrations}, {Module: audit.MigrationsName, FS: audit.Migrations}})
+	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: token.Migrations}, {Module: audit.Name, FS: audit.Migrations}})
 	require.NoError(t, err)
 	root, err := token.OpenRoot(t.Context(), db, secret.New("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), clk)
 	require.NoError(t, err)

@@ -16,14 +16,14 @@ import (
 	"github.com/gatehouse/gatehouse/core/page"
 )
 
-// Migrations make the tables of this package. They belong to the reserved module name MigrationsName.
+// Migrations make the tables of this package. They belong to the reserved module name Name.
 //
 //go:embed migrations/*.sql
 var Migrations embed.FS
 
-// MigrationsName is the name under which this package brings migrations, settings, jobs, a permission, and a place in an
-// export. No module may take it.
-const MigrationsName = "audit"
+// Name is what this package's migrations, settings, jobs, permission and place in an export are named for. No module may take
+// it.
+const Name = "audit"
 
 // Trail is where acts are written. Modules declare theirs while they are built; it takes acts once it is open. It is safe for
 // concurrent use then.

@@ -133,13 +133,15 @@ func (k *Keys) inTurn(ctx context.Context, f func(context.Context, repository, [
 			return err
 		}
 		now := k.clock.Now() // not before the lock is held, so that keys follow each other in time as well
-		err = f(ctx, repo, unexpired(rows, now), now)
+		if err := f(ctx, repo, unexpired(rows, now), now); err != nil {
+			return err
+		}
 		for _, and := range also {
-			if err == nil {
-				err = and(ctx, tx)
+			if err := and(ctx, tx); err != nil {
+				return err
 			}
 		}
-		return err
+		return nil
 	})
 }
 

@@ -56,7 +56,7 @@ func open(t testing.TB, on testkit.Database, clk *clock.Fake, change ...func(*se
 	trail := audit.NewTrail(nil)
 	service, module := sessions.New(sessions.Deps{DB: db, RefreshTokens: i.tokens, Push: bus, Events: events, Audit: trail, Clock: clk})
 	i.Service = service
-	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: audit.MigrationsName, FS: audit.Migrations}, {Module: "sessions", FS: module.Migrations}})
+	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: audit.Name, FS: audit.Migrations}, {Module: "sessions", FS: module.Migrations}})
 	require.NoError(t, err)
 	root, err := token.OpenRoot(t.Context(), db, secret.New("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), clk)
 	require.NoError(t, err)

@@ -51,7 +51,7 @@ func open(t testing.TB, on testkit.Database) *instance {
 	i := &instance{db: db}
 	i.Service, i.module = users.New(withEvents(t, users.Deps{DB: db, Holdings: i, Mails: mail.NewCatalogue(), Clock: clock.System{}}))
 	_, err = db.Migrate(t.Context(), []database.Migrations{
-		{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: audit.MigrationsName, FS: audit.Migrations}, {Module: "users", FS: i.module.Migrations},
+		{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: audit.Name, FS: audit.Migrations}, {Module: "users", FS: i.module.Migrations},
 	})
 	require.NoError(t, err)
 	return i
