@@ -25,7 +25,7 @@ func Standard(s *Stores) ([]module.Module, error) {
 		Jobs: s.Jobs, Events: s.Events, Audit: s.Audit, Mails: s.Mails, Mail: s.Mail, LinkTo: s.LinkTo, Clock: s.Clock, Logger: s.Logger,
 	})
 	_, webhookModule := webhooks.New(webhooks.Deps{
-		DB: s.DB, Users: userService, Root: s.Root, Egress: s.Egress, Events: s.Events, Jobs: s.Jobs, Mails: s.Mails, Mail: s.Mail,
+		DB: s.DB, Users: userService, Root: s.Root, Egress: s.Egress, Events: s.Events, Audit: s.Audit, Jobs: s.Jobs, Mails: s.Mails, Mail: s.Mail,
 		Cursors: s.Cursors, Limits: s.Limits, Issuer: s.Issuer, Clock: s.Clock, Logger: s.Logger,
 	})
 	s.Authenticator, s.Accounts, s.Directory = authService, authService, userService

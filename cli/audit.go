@@ -35,7 +35,7 @@ type auditListing struct {
 func (c *command) auditList() *cobra.Command {
 	var l auditListing
 	cmd := &cobra.Command{
-		Use: "list", Short: "List what was done, the newest first", Args: noArgs,
+		Use: useList, Short: "List what was done, the newest first", Args: noArgs,
 		Long: "List shows a page of the audit trail, the newest first, with the filters of GET /audit. What was refused within the last\n" +
 			"seconds may still be on its way. With --json it prints the page as the API does.",
 		Example: "  gatehouse audit list --action login --outcome failed\n  gatehouse audit list --target 0190d3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d --from 2026-01-31",

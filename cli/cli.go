@@ -97,6 +97,9 @@ type command struct {
 	dataDir    string
 }
 
+// useList is what every command is called that lists.
+const useList = "list"
+
 func (c *command) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "gatehouse",

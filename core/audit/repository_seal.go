@@ -9,7 +9,7 @@ import (
 )
 
 // head is the end of the chain of seals.
-type head struct {
+type head struct { //nolint:recvcheck // into fills it; what is read is a value
 	last      int64 // number of a row
 	seals     int64
 	dropped   int64  // the last seal whose rows are past their retention
@@ -68,7 +68,7 @@ func (r repository) unsealed(ctx context.Context, behind row, limit int) ([]row,
 }
 
 // seal is a row of gatehouse_audit_seals.
-type seal struct {
+type seal struct { //nolint:recvcheck // as head
 	number        int64
 	first, last   int64 // numbers of rows
 	newest        time.Time

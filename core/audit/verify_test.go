@@ -45,7 +45,7 @@ func columnsOf(t *testing.T, table string) []string {
 	require.True(t, ok)
 	body, _, _ = strings.Cut(body, "\n);")
 	var all []string
-	for _, m := range regexp.MustCompile(`(?m)^    ([a-z_]+)`).FindAllStringSubmatch(body, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ {4}([a-z_]+)`).FindAllStringSubmatch(body, -1) {
 		all = append(all, m[1])
 	}
 	return all
