@@ -127,6 +127,7 @@ define GENERATED
 	$(call into,docs/reference/openapi.yaml,$(BIN)/gatehouse openapi)
 	$(call into,docs/reference/settings.md,$(BIN)/gatehouse reference settings)
 	$(call into,docs/reference/events.md,$(BIN)/gatehouse reference events)
+	$(call into,docs/reference/audit.md,$(BIN)/gatehouse reference audit)
 	$(call into,docs/reference/cli.md,$(BIN)/gatehouse reference cli)
 	$(call into,docs/reference/access.md,$(BIN)/gatehouse reference access)
 	$(call into,docs/reference/schema.md,$(BIN)/gatehouse reference schema --uses test/contract/testdata)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/audit"
+	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
@@ -69,6 +71,7 @@ func New(build Build, o Options) (*App, error) {
 			m.Routes(a.Router)
 		}
 	}
+	a.Stores.Audit.Routes(a.Router)
 	if err := a.checkPermissions(); err != nil {
 		return nil, err
 	}
@@ -88,7 +91,7 @@ func New(build Build, o Options) (*App, error) {
 func checkModules(modules []module.Module) error {
 	var seen []string
 	for _, m := range modules {
-		if m.Name == "" || m.Name == coreName || m.Name == job.MigrationsName || m.Name == eventsName || slices.Contains(seen, m.Name) {
+		if m.Name == "" || m.Name == coreName || m.Name == job.MigrationsName || m.Name == eventsName || m.Name == audit.Name || slices.Contains(seen, m.Name) {
 			return fmt.Errorf("module %q: the name is empty, reserved or taken", m.Name)
 		}
 		for _, need := range m.Needs {
@@ -101,13 +104,19 @@ func checkModules(modules []module.Module) error {
 	return nil
 }
 
-// checkPermissions wants every permission that an operation asks for to be defined by a module.
+// permissions lists the modules' and core's.
+func (a *App) permissions() (all []authz.Permission) {
+	for _, m := range a.Modules {
+		all = append(all, m.Permissions...)
+	}
+	return append(all, audit.Permissions...)
+}
+
+// checkPermissions wants every permission that an operation asks for to be defined.
 func (a *App) checkPermissions() error {
 	defined := map[string]bool{}
-	for _, m := range a.Modules {
-		for _, p := range m.Permissions {
-			defined[p.Name] = true
-		}
+	for _, p := range a.permissions() {
+		defined[p.Name] = true
 	}
 	for _, op := range a.Router.Operations() {
 		for _, asked := range op.Permissions() {
@@ -130,7 +139,7 @@ var coreMigrations = database.JoinFS(token.Migrations, event.Migrations)
 
 // Migrations lists core's and every module's, in order.
 func (a *App) Migrations() []database.Migrations {
-	all := []database.Migrations{{Module: coreName, FS: coreMigrations}, {Module: job.MigrationsName, FS: job.Migrations()}}
+	all := []database.Migrations{{Module: coreName, FS: coreMigrations}, {Module: job.MigrationsName, FS: job.Migrations()}, {Module: audit.Name, FS: audit.Migrations}}
 	for _, m := range a.Modules {
 		if m.Migrations != nil {
 			all = append(all, database.Migrations{Module: m.Name, FS: m.Migrations})
@@ -231,6 +240,9 @@ func (a *App) Open(ctx context.Context) error {
 	if err := a.openEvents(ctx); err != nil {
 		return err
 	}
+	if err := a.openAudit(); err != nil { //nolint:contextcheck // refusals are counted whenever they come
+		return err
+	}
 	if err := a.openJobs(); err != nil { //nolint:contextcheck // attempts are counted whenever they end
 		return err
 	}
@@ -241,7 +253,7 @@ func (a *App) Open(ctx context.Context) error {
 func (a *App) Handler() (http.Handler, error) {
 	deps := httpapi.Dependencies{
 		Settings: &a.settings.http, Authenticator: a.Stores.Authenticator, Logger: a.Stores.Logger,
-		Observe: a.observe, Trace: a.trace,
+		Observe: a.observe, Trace: a.trace, Refused: a.refused,
 	}
 	if a.Stores.Limits.Enabled() {
 		deps.Limiter = a.Stores.Limiter
@@ -268,6 +280,7 @@ func (a *App) Close(ctx context.Context) {
 	if a.brokers != nil {
 		a.brokers.close(ctx)
 	}
+	a.Stores.Audit.Close(ctx)
 	a.Stores.close()
 	if a.telemetry != nil {
 		_ = a.telemetry.Shutdown(ctx) // there is nowhere left to say it

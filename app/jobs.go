@@ -31,6 +31,8 @@ func (a *App) openJobs() error {
 		worked(context.Background(), 1, kind, string(outcome))
 	}}
 	o.Handlers, o.Schedules = a.Stores.Events.Jobs()
+	handlers, schedules := a.Stores.Audit.Jobs()
+	o.Handlers, o.Schedules = append(o.Handlers, handlers...), append(o.Schedules, schedules...)
 	for _, m := range a.Modules {
 		o.Handlers = append(o.Handlers, m.Jobs...)
 		o.Schedules = append(o.Schedules, m.Schedules...)

@@ -77,10 +77,14 @@ func (o *outcome) note(ctx context.Context, err error) {
 }
 
 // RotateKeys makes a signing key that is published at once and signs ten seconds later. The app must be open.
-func (a *App) RotateKeys(ctx context.Context) (token.Key, error) { return a.Stores.keys.Rotate(ctx) }
+func (a *App) RotateKeys(ctx context.Context) (token.Key, error) {
+	return a.Stores.keys.Rotate(ctx, a.writeDown(actRotateKeys))
+}
 
 // RevokeKeys makes a signing key that signs at once, and ends every other with all tokens it has signed. The app must be open.
-func (a *App) RevokeKeys(ctx context.Context) (token.Key, error) { return a.Stores.keys.Revoke(ctx) }
+func (a *App) RevokeKeys(ctx context.Context) (token.Key, error) {
+	return a.Stores.keys.Revoke(ctx, a.writeDown(actRevokeKeys))
+}
 
 // Now is the time by the app's clock.
 func (a *App) Now() time.Time { return a.Stores.Clock.Now() }

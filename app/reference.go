@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/gatehouse/gatehouse/core/authz"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/database/schema"
 	"github.com/gatehouse/gatehouse/core/httpapi"
@@ -14,11 +13,7 @@ import (
 
 // WriteAccess writes a Markdown reference of who may call every operation, and about whose objects. It opens nothing.
 func (a *App) WriteAccess(w io.Writer) error {
-	var permissions []authz.Permission
-	for _, m := range a.Modules {
-		permissions = append(permissions, m.Permissions...)
-	}
-	return httpapi.WriteAccess(w, a.Router.Operations(), permissions)
+	return httpapi.WriteAccess(w, a.Router.Operations(), a.permissions())
 }
 
 // Tables gives the tables that an engine has once core's migrations and the modules' have run. The job queue's are its

@@ -61,6 +61,8 @@ func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) err
 		if serve, err = a.api(running, public); err != nil {
 			return err
 		}
+		endAudit := a.Stores.Audit.Start(ctx)
+		defer endAudit()
 	}
 	if roles.Worker {
 		stopWorker, err := a.StartWorker(ctx)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/blob"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/config"
@@ -57,6 +58,7 @@ type settings struct {
 	events     event.Settings
 	servicebus servicebus.Settings
 	egress     egress.Settings
+	audit      audit.Settings
 	mail       mail.Settings
 	blob       blob.Settings
 	telemetry  telemetry.Settings
@@ -67,7 +69,7 @@ func (s *settings) parts() []config.Part {
 		{Into: &s.root}, {Path: "http", Into: &s.http}, {Path: "ops", Into: &s.ops}, {Path: "database", Into: &s.database},
 		{Path: "redis", Into: &s.redis}, {Path: "password", Into: &s.password}, {Path: "token", Into: &s.token}, {Path: "worker", Into: &s.worker}, {Path: eventsName, Into: &s.events},
 		{Path: eventsName, Into: &s.servicebus},
-		{Path: "egress", Into: &s.egress},
+		{Path: "egress", Into: &s.egress}, {Path: audit.Name, Into: &s.audit},
 		{Path: "mail", Into: &s.mail}, {Path: "blob", Into: &s.blob}, {Path: "log", Into: &s.telemetry},
 	}
 }

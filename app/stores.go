@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/blob"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
@@ -42,6 +43,7 @@ type Stores struct {
 	Pictures      *picture.Decoder
 	Push          *push.Bus     // modules make their topics while they are built
 	Events        *event.Outbox // modules declare theirs while they are built
+	Audit         *audit.Trail  // modules declare their acts while they are built
 	Egress        *egress.Client
 	Holdings      *Holdings // knows the modules once they are built
 	Clock         clock.Clock
@@ -63,11 +65,13 @@ type Stores struct {
 
 func newStores(clk clock.Clock) *Stores {
 	limiter, bus := &lateLimiter{}, &push.Bus{}
-	events := event.NewOutbox(bus)
+	events, cursors := event.NewOutbox(bus), &page.Codec{}
+	trail := audit.NewTrail(cursors)
+	declareActs(trail)
 	return &Stores{
 		DB: &database.DB{}, Limits: ratelimit.NewLimits(), Limiter: limiter, Passwords: &password.Hasher{}, Root: &token.Root{},
-		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Cursors: &page.Codec{}, Jobs: &job.Queue{}, Push: bus, Events: events,
-		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Blobs: &blob.Store{}, Pictures: picture.NewDecoder(), Holdings: &Holdings{events: events}, Egress: &egress.Client{},
+		Tokens: &token.Access{}, RefreshTokens: &token.RefreshTokens{}, MailedTokens: &token.MailedTokens{}, Cursors: cursors, Jobs: &job.Queue{}, Push: bus, Events: events, Audit: trail,
+		Mails: mail.NewCatalogue(), Mail: &mail.Sender{}, Blobs: &blob.Store{}, Pictures: picture.NewDecoder(), Holdings: &Holdings{events: events, audit: trail}, Egress: &egress.Client{},
 		Clock: clk, Logger: slog.New(slog.DiscardHandler), limiter: limiter,
 	}
 }

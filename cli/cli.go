@@ -98,6 +98,9 @@ type command struct {
 	dataDir    string
 }
 
+// useList is what every command is called that lists.
+const useList = "list"
+
 func (c *command) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "gatehouse",
@@ -126,7 +129,7 @@ func (c *command) root() *cobra.Command {
 		c.insecure = text
 		return nil // the setting's own rules judge it
 	})
-	root.AddCommand(c.serve(), c.worker(), c.migrate(), c.user(), c.keys(), c.events(), c.mail(), c.jobs(), c.config(), c.doctor(), c.openapi(), c.version(), c.reference())
+	root.AddCommand(c.serve(), c.worker(), c.migrate(), c.user(), c.keys(), c.events(), c.audit(), c.mail(), c.jobs(), c.config(), c.doctor(), c.openapi(), c.version(), c.reference())
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Args, completion.RunE = knownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }

@@ -43,7 +43,7 @@ func (c *command) eventsList() *cobra.Command {
 	var user string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the newest events", Args: noArgs,
+		Use: useList, Short: "List the newest events", Args: noArgs,
 		Long:    "List shows the newest events first. An event without a number was written just now: a worker numbers what is committed,\nand that is the order in which destinations get it.",
 		Example: "  gatehouse events list --user 0190d3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d\n  gatehouse events list --type gatehouse.user.deleted.v1 --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -31,7 +31,7 @@ type jobListing struct {
 func (c *command) jobsList() *cobra.Command {
 	var l jobListing
 	cmd := &cobra.Command{
-		Use: "list", Short: "List jobs", Args: noArgs,
+		Use: useList, Short: "List jobs", Args: noArgs,
 		Long: "List shows a page of jobs, the newest first. A job that is discarded is dead: it failed as often as it may. Jobs that are\n" +
 			"completed stay for an hour, cancelled ones for a week, discarded ones for 30 days.",
 		Example: "  gatehouse jobs list --state discarded\n  gatehouse jobs list --kind auth.mail --state retryable,available --json",

@@ -18,7 +18,7 @@ import (
 func (c *command) keys() *cobra.Command {
 	var asJSON bool
 	list := &cobra.Command{
-		Use: "list", Short: "List the signing keys", Args: noArgs,
+		Use: useList, Short: "List the signing keys", Args: noArgs,
 		Long: "List shows every signing key that has not expired, in the order in which they sign. A key is published before it signs,\nand verifies what it has signed until the last such token has expired. Nothing secret is shown, and no master key needed.",
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.keysList(cmd.Context(), asJSON) },
 	}

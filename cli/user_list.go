@@ -28,7 +28,7 @@ type listing struct {
 func (c *command) userList() *cobra.Command {
 	var l listing
 	cmd := &cobra.Command{
-		Use: "list", Short: "List and find users", Args: noArgs,
+		Use: useList, Short: "List and find users", Args: noArgs,
 		Long: "List shows a page of users, the newest first, with the filters of GET /users. Filters go with the created_at sorts and\n" +
 			"with --q, which has an order of its own. With --all it goes on page by page until everyone was shown.\n\n" +
 			"With --json it prints the page as the API does, {\"items\": […], \"next_cursor\": …}; with --all --json each user is a line\n" +

@@ -30,54 +30,69 @@ func (s Span) holds(e stored) bool {
 // such one. It has its attempts anew, and the same id. It says to how many, and returns ErrNotFound, ErrNoDestination, or
 // ErrNotNumbered.
 func (o *Outbox) Replay(ctx context.Context, destination string, id uuid.UUID) (n int, err error) {
-	e, err := repository{o.options.DB}.byID(ctx, id)
+	err = o.options.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) (err error) {
+		n, err = o.ReplayTx(ctx, tx, destination, id)
+		return err
+	})
+	return n, err
+}
+
+// ReplayTx is Replay in a transaction.
+func (o *Outbox) ReplayTx(ctx context.Context, tx *database.Tx, destination string, id uuid.UUID) (n int, err error) {
+	repo := repository{tx}
+	e, err := repo.byID(ctx, id)
 	if err != nil {
 		return 0, err
 	}
 	if e.number == nil {
 		return 0, ErrNotNumbered
 	}
-	return o.again(ctx, destination, func(repository) ([]stored, error) { return []stored{e}, nil })
+	list, err := o.again(ctx, repo, destination, []stored{e})
+	if err != nil {
+		return 0, err
+	}
+	return len(list), o.offerTx(ctx, tx, list)
 }
 
 // ReplaySpan is Replay for many events, step by step. It says how many deliveries are to come of it.
 func (o *Outbox) ReplaySpan(ctx context.Context, destination string, span Span) (n int, err error) {
+	db := repository{o.options.DB}
 	for behind := int64(0); ; {
-		read := 0
-		m, err := o.again(ctx, destination, func(r repository) ([]stored, error) {
-			list, err := r.after(ctx, behind, replayStep)
-			if read = len(list); read > 0 {
-				behind = *list[read-1].number
-			}
-			return slices.DeleteFunc(list, func(e stored) bool { return !span.holds(e) }), err
-		})
-		n += m
-		if err != nil || read < replayStep {
+		events, err := db.after(ctx, behind, replayStep)
+		if err != nil {
 			return n, err
+		}
+		more := len(events) == replayStep
+		if more {
+			behind = *events[replayStep-1].number
+		}
+		list, err := o.again(ctx, db, destination, slices.DeleteFunc(events, func(e stored) bool { return !span.holds(e) }))
+		if err == nil {
+			err = o.offer(ctx, list)
+		}
+		if err != nil {
+			return n, err
+		}
+		if n += len(list); !more {
+			return n, nil
 		}
 	}
 }
 
-// again offers events to the destinations that have read past them, in one transaction. What they are still to read comes by
+// again gives the deliveries of events to the destinations that have read past them. What they are still to read comes by
 // itself.
-func (o *Outbox) again(ctx context.Context, destination string, find func(repository) ([]stored, error)) (n int, err error) {
-	db := repository{o.options.DB}
-	events, err := find(db)
+func (o *Outbox) again(ctx context.Context, repo repository, destination string, events []stored) (list []delivery, err error) {
+	readTo, err := repo.readTo(ctx)
 	if err != nil {
-		return 0, err
-	}
-	readTo, err := db.readTo(ctx)
-	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if destination != "" {
 		to, ok := readTo[destination]
 		if !ok {
-			return 0, ErrNoDestination
+			return nil, ErrNoDestination
 		}
 		readTo = map[string]int64{destination: to}
 	}
-	var list []delivery
 	for _, name := range slices.Sorted(maps.Keys(readTo)) {
 		for _, e := range events {
 			if *e.number <= readTo[name] && o.wants(name, e.Type) {
@@ -85,7 +100,7 @@ func (o *Outbox) again(ctx context.Context, destination string, find func(reposi
 			}
 		}
 	}
-	return len(list), o.offer(ctx, list)
+	return list, nil
 }
 
 // wants says whether a destination takes a type, as far as this program knows.
@@ -113,31 +128,34 @@ func (o *Outbox) RetryDead(ctx context.Context, destination string, ids ...uuid.
 	}
 }
 
-// offer makes deliveries due, those of one subject one after the other, at once.
+// offer is offerTx in a transaction of its own.
 func (o *Outbox) offer(ctx context.Context, list []delivery) error {
 	if len(list) == 0 {
 		return nil
 	}
+	return o.options.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return o.offerTx(ctx, tx, list) })
+}
+
+// offerTx makes deliveries due, those of one subject one after the other, at once.
+func (o *Outbox) offerTx(ctx context.Context, tx *database.Tx, list []delivery) error {
 	type queue struct {
 		destination string
 		subject     account.ID
 	}
-	return o.options.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		repo, queues := repository{tx}, map[queue]bool{}
-		for _, d := range list {
-			fresh := delivery{stored: d.stored, destination: d.destination}
-			if err := repo.putDelivery(ctx, fresh); err != nil {
-				return err
-			}
-			queues[queue{d.destination, d.Subject}] = true
+	repo, queues := repository{tx}, map[queue]bool{}
+	for _, d := range list {
+		fresh := delivery{stored: d.stored, destination: d.destination}
+		if err := repo.putDelivery(ctx, fresh); err != nil {
+			return err
 		}
-		now := o.options.Clock.Now()
-		for q := range queues {
-			if err := repo.releaseNext(ctx, q.destination, q.subject, now); err != nil {
-				return err
-			}
+		queues[queue{d.destination, d.Subject}] = true
+	}
+	now := o.options.Clock.Now()
+	for q := range queues {
+		if err := repo.releaseNext(ctx, q.destination, q.subject, now); err != nil {
+			return err
 		}
-		tx.AfterCommit(o.signal.Raise)
-		return nil
-	})
+	}
+	tx.AfterCommit(o.signal.Raise)
+	return nil
 }

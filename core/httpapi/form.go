@@ -120,7 +120,7 @@ func (p *formPage) failed(w http.ResponseWriter, r *http.Request, text FormText,
 // sends by mistake. An input that was left empty is one that is not there.
 func (p *formPage) receive(w *response, r *http.Request) (map[string]string, error) {
 	if err := p.operation.limit(w, r, ""); err != nil {
-		return nil, err
+		return nil, p.operation.refused(r, err)
 	}
 	plan := bodyPlan{types: []string{"application/x-www-form-urlencoded"}, limit: p.operation.body.limit}
 	raw, err := plan.receive(w, r)

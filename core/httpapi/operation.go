@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -146,7 +147,7 @@ func (o *operation) mustBindPath() {
 func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.Context, I) (O, error), checks []Check[I]) error {
 	w.match(o.Path)
 	if err := o.admit(w, r); err != nil {
-		return err
+		return o.refused(r, err)
 	}
 	if o.upload != nil {
 		defer o.upload.room.giveBack(w)
@@ -155,7 +156,7 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	faults, readable, err := o.read(w, r, reflect.ValueOf(&in).Elem())
 	if o.limitsLate() {
 		if err := o.limit(w, r, any(&in).(Credentialed).Credential()); err != nil {
-			return err
+			return o.refused(r, err)
 		}
 	}
 	if err != nil {
@@ -164,10 +165,10 @@ func run[I, O any](o *operation, w *response, r *http.Request, fn func(context.C
 	do := fn
 	if o.AccountLimit != nil {
 		do = func(ctx context.Context, in I) (out O, err error) {
-			if err = o.limitAccount(w, r); err == nil {
-				out, err = fn(ctx, in)
+			if err = o.limitAccount(w, r); err != nil {
+				return out, o.refused(r, err)
 			}
-			return out, err
+			return fn(ctx, in)
 		}
 	}
 	out, err := work(r.Context(), &in, faults, readable, do, checks)
@@ -242,10 +243,10 @@ func (o *operation) admit(w *response, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		w.request.principal = p
 		if !o.Access.Allows(p) {
 			return errs.ErrAuthorization
 		}
-		w.request.principal = p
 		if err := o.tellAccount(w, r); err != nil {
 			return err
 		}
@@ -254,6 +255,16 @@ func (o *operation) admit(w *response, r *http.Request) error {
 		return o.Closed()
 	}
 	return nil
+}
+
+// refused tells of a refusal, and gives it back. A request without a token that is worth something is none: it is nobody's, and
+// clients whose token has expired send such all day.
+func (o *operation) refused(r *http.Request, err error) error {
+	e, ok := errors.AsType[*errs.Error](err)
+	if ok && o.rt.deps.Refused != nil && (e.Status() == http.StatusForbidden || e.Status() == http.StatusTooManyRequests) {
+		o.rt.deps.Refused(r.Context(), Refusal{Operation: o.ID, Path: o.Path, ID: r.PathValue("id"), Err: e})
+	}
+	return err
 }
 
 // read fills the input from path, query, header and body, and gives the faults of all of them. readable is false where the

@@ -34,6 +34,9 @@ func fromContext(ctx context.Context) *request {
 	return r
 }
 
+// InRequest says whether ctx is that of a request. It is not in a command, nor in a job.
+func InRequest(ctx context.Context) bool { return fromContext(ctx) != nil }
+
 // Principal gives who the request acts for. It is the zero Principal on a public operation.
 func Principal(ctx context.Context) account.Principal {
 	if r := fromContext(ctx); r != nil {

@@ -38,6 +38,17 @@ type Dependencies struct {
 	Observe func(method, route string, status int, took time.Duration)
 	// Trace, if set, begins a span and gives the function that ends it.
 	Trace func(ctx context.Context, h http.Header, method string) (context.Context, func(route string, status int))
+	// Refused, if set, is told of what is refused before an operation's work: by its access rule, a limit, or because it is
+	// closed. It must not wait.
+	Refused func(ctx context.Context, r Refusal)
+}
+
+// Refusal is a request that an operation has refused.
+type Refusal struct {
+	Operation string // its ID
+	Path      string // its pattern
+	ID        string // what the pattern's {id} stands for, as the client wrote it; empty where it has none
+	Err       *errs.Error
 }
 
 // Router holds the operations and pages of the public listener. Mount every operation, then Serve, once.

@@ -22,6 +22,8 @@ const (
 	PurposeCursor        = "page cursor"       // authenticates cursors of lists
 	PurposeAccountDigest = "account digest"    // digests addresses that need not belong to an account, as in failed logins
 	PurposeMailedToken   = "mailed token"      // authenticates tokens that go out by mail
+	PurposeAuditRow      = "audit row"         // authenticates rows of the audit trail
+	PurposeAuditSeal     = "audit seal"        // is the seed of the key that signs seals of the audit trail
 )
 
 // rootLock makes instances that start at once agree on one root secret and on the first signing key.

@@ -39,17 +39,20 @@ func (p Policy) Due(signsFrom time.Time) time.Time {
 	return signsFrom.Add(p.RotateEvery - p.PublishBefore)
 }
 
+// Also is what belongs into the transaction of a change of the keys.
+type Also func(ctx context.Context, tx *database.Tx) error
+
 // Rotate makes a key that is published at once and signs ten seconds later, by when every instance has learned of it. All
 // others retire at that moment, one that the schedule has published for later included, and verify until their last token
 // has expired. Rotations at once follow one another; there is no moment at which no key signs. It returns ErrTooManyKeys,
 // or errs.ErrUnavailable when the database is away.
-func (k *Keys) Rotate(ctx context.Context) (Key, error) {
+func (k *Keys) Rotate(ctx context.Context, also ...Also) (Key, error) {
 	made, err := k.change(ctx, func(ctx context.Context, repo repository, rows []keyRow, now time.Time) (*keyRow, error) {
 		if len(rows) >= maxKeys {
 			return nil, ErrTooManyKeys
 		}
 		return k.succeed(ctx, repo, rows, now, now.Add(publishedBefore))
-	})
+	}, also...)
 	if err != nil {
 		return Key{}, fmt.Errorf("rotate signing keys: %w", err)
 	}
@@ -77,7 +80,7 @@ func (k *Keys) RotateIfDue(ctx context.Context) (*Key, error) {
 // Revoke is for a key that has leaked: it makes a key that signs at once and deletes every other, so that no token they have
 // signed counts any more, here from now on and on the other instances from their next look at the keys. Sessions and refresh
 // tokens are not touched. It returns errs.ErrUnavailable when the database is away.
-func (k *Keys) Revoke(ctx context.Context) (Key, error) {
+func (k *Keys) Revoke(ctx context.Context, also ...Also) (Key, error) {
 	made, err := k.change(ctx, func(ctx context.Context, repo repository, _ []keyRow, now time.Time) (*keyRow, error) {
 		row, err := newKeyRow(k.root, k.policy.Algorithm, now, now)
 		if err != nil {
@@ -87,7 +90,7 @@ func (k *Keys) Revoke(ctx context.Context) (Key, error) {
 			return nil, err
 		}
 		return &row, repo.deleteOtherSigningKeys(ctx, row.Kid)
-	})
+	}, also...)
 	if err != nil {
 		return Key{}, fmt.Errorf("revoke signing keys: %w", err)
 	}
@@ -101,7 +104,7 @@ func (k *Keys) due(rows []keyRow, now time.Time) bool {
 
 // change runs one instance's change of the keys after another, and then takes the outcome into use here. f gets the keys
 // that have not expired, and gives the key that it made or nil.
-func (k *Keys) change(ctx context.Context, f func(context.Context, repository, []keyRow, time.Time) (*keyRow, error)) (*Key, error) {
+func (k *Keys) change(ctx context.Context, f func(context.Context, repository, []keyRow, time.Time) (*keyRow, error), also ...Also) (*Key, error) {
 	var made *Key
 	err := k.inTurn(ctx, func(ctx context.Context, repo repository, rows []keyRow, now time.Time) error {
 		made = nil
@@ -110,7 +113,7 @@ func (k *Keys) change(ctx context.Context, f func(context.Context, repository, [
 			made = new(row.describe(now))
 		}
 		return err
-	})
+	}, also...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +122,7 @@ func (k *Keys) change(ctx context.Context, f func(context.Context, repository, [
 }
 
 // inTurn runs f in a transaction that waits for every other one of its kind, on the keys that have not expired.
-func (k *Keys) inTurn(ctx context.Context, f func(context.Context, repository, []keyRow, time.Time) error) error {
+func (k *Keys) inTurn(ctx context.Context, f func(context.Context, repository, []keyRow, time.Time) error, also ...Also) error {
 	return k.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		if err := tx.Lock(ctx, rootLock); err != nil {
 			return err
@@ -130,7 +133,15 @@ func (k *Keys) inTurn(ctx context.Context, f func(context.Context, repository, [
 			return err
 		}
 		now := k.clock.Now() // not before the lock is held, so that keys follow each other in time as well
-		return f(ctx, repo, unexpired(rows, now), now)
+		if err := f(ctx, repo, unexpired(rows, now), now); err != nil {
+			return err
+		}
+		for _, and := range also {
+			if err := and(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -336,18 +336,18 @@ func TestARotationIsWholeOrNotAtAll(t *testing.T) {
 			require.NoError(t, err)
 		}
 		keys.policy.Algorithm = "none"
-		refused(keys.Rotate)
-		refused(keys.Revoke)
+		refused(func(ctx context.Context) (Key, error) { return keys.Rotate(ctx) })
+		refused(func(ctx context.Context) (Key, error) { return keys.Revoke(ctx) })
 		keys.policy.Algorithm = EdDSA
 
 		run("CREATE UNIQUE INDEX refuses ON gatehouse_signing_keys (algorithm)") // the second key
-		refused(keys.Rotate)
-		refused(keys.Revoke)
+		refused(func(ctx context.Context) (Key, error) { return keys.Rotate(ctx) })
+		refused(func(ctx context.Context) (Key, error) { return keys.Revoke(ctx) })
 		run("DROP INDEX refuses")
 		_, err := keys.Rotate(t.Context())
 		require.NoError(t, err)
 		run("CREATE UNIQUE INDEX refuses ON gatehouse_signing_keys (algorithm) WHERE retired_at IS NOT NULL") // the second to retire
-		refused(keys.Rotate)
+		refused(func(ctx context.Context) (Key, error) { return keys.Rotate(ctx) })
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/secret"
@@ -38,13 +39,16 @@ func (s *Service) tryAddress(ctx context.Context, p account.Principal, in Addres
 		return err
 	}
 	if err := s.refuseTakenBy(ctx, in.New, cred.ID); err != nil {
-		return err
+		return s.refused(ctx, actAskForChange, cred.ID, err)
 	}
 	link := s.newMail(ctx, mailConfirm, email).about(cred.ID)
 	link.NewAddress = in.New.String()
 	notice := s.newMail(ctx, mailChangeAsked, email).about(cred.ID)
 	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		if err := s.holdTx(ctx, tx, cred, cred.PasswordHash); err != nil {
+			return err
+		}
+		if err := s.deps.Audit.Append(ctx, tx, audit.Act{Action: actAskForChange, Target: cred.ID, Email: in.New.String()}); err != nil {
 			return err
 		}
 		if err := s.mailLinkTx(ctx, tx, link, in.New); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/secret"
@@ -37,7 +38,7 @@ func (s *Service) holder(ctx context.Context, id account.ID) (users.Credentials,
 func (s *Service) confirm(ctx context.Context, cred users.Credentials, current secret.String) error {
 	_, err := s.match(ctx, cred, current)
 	if errors.Is(err, ErrInvalidCredentials) {
-		err = errCurrentPassword
+		err = s.refused(ctx, actConfirm, cred.ID, errCurrentPassword)
 	}
 	return err
 }
@@ -117,6 +118,9 @@ func (s *Service) tryPassword(ctx context.Context, p account.Principal, in Passw
 			return err
 		}
 		if err := s.deps.Events.Append(ctx, tx, PasswordChanged{UserID: cred.ID}); err != nil {
+			return err
+		}
+		if err := s.deps.Audit.Append(ctx, tx, audit.Act{Action: actChange, Target: cred.ID}); err != nil {
 			return err
 		}
 		if _, err := s.deps.Sessions.EndAllTx(ctx, tx, cred.ID, sessions.ReasonPasswordChange, p.Session); err != nil {

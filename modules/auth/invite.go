@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/modules/users"
 )
@@ -23,6 +24,10 @@ func (s *Service) Invite(ctx context.Context, in Invitation) (u users.User, err 
 	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		u, err = s.deps.Accounts.CreateTx(ctx, tx, users.NewUser{Email: in.Email, FullName: in.FullName, Role: in.Role})
 		if err != nil {
+			return err
+		}
+		act := audit.Act{Action: actInvite, Target: u.ID, Email: u.Email, Details: map[string]any{"role": u.Role}}
+		if err := s.deps.Audit.Append(ctx, tx, act); err != nil {
 			return err
 		}
 		return s.mailLinkTx(ctx, tx, m.about(u.ID), in.Email)
@@ -45,7 +50,12 @@ func (s *Service) StartReset(ctx context.Context, id account.ID) error {
 		return errors.New("the address of an account is not one")
 	}
 	m := s.newMail(ctx, mailStarted, email).about(id)
-	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return s.mailLinkTx(ctx, tx, m, email) })
+	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		if err := s.deps.Audit.Append(ctx, tx, audit.Act{Action: actStartReset, Target: id}); err != nil {
+			return err
+		}
+		return s.mailLinkTx(ctx, tx, m, email)
+	})
 }
 
 // mailLinkTx has a mail sent whose link is good from now on, so that it can also die before the mail has left. It returns

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/token"
@@ -41,7 +42,7 @@ func (s *Service) LogIn(ctx context.Context, in Login) (Tokens, error) {
 	}
 	attempt, err := s.beginAttempt(ctx, in.Email, cred.ID, in.Client.Addr)
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, s.refused(ctx, actLogin, cred.ID, err)
 	}
 	started, err := s.answer(ctx, cred, in, attempt)
 	if errors.Is(err, errOvertaken) {
@@ -51,7 +52,7 @@ func (s *Service) LogIn(ctx context.Context, in Login) (Tokens, error) {
 	}
 	if err != nil {
 		s.giveUp(ctx, attempt, err)
-		return Tokens{}, err
+		return Tokens{}, s.refused(ctx, actLogin, cred.ID, err)
 	}
 	return s.tokensFor(cred.ID, cred.Role, started.ID, started.RefreshToken)
 }
@@ -120,7 +121,10 @@ func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash
 		if started, err = s.deps.Sessions.Start(ctx, tx, cred.ID, c); err != nil {
 			return err
 		}
-		return s.deps.Events.Append(ctx, tx, LoggedIn{UserID: cred.ID, SessionID: started.ID})
+		if err := s.deps.Events.Append(ctx, tx, LoggedIn{UserID: cred.ID, SessionID: started.ID}); err != nil {
+			return err
+		}
+		return s.deps.Audit.Append(ctx, tx, audit.Act{Action: actLogin, Actor: cred.ID, Target: cred.ID, Details: map[string]any{"session_id": started.ID}})
 	})
 	return started, err
 }

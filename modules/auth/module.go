@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
@@ -71,6 +72,7 @@ type Deps struct {
 	Root          *token.Root
 	Jobs          *job.Queue
 	Events        *event.Outbox
+	Audit         *audit.Trail
 	Mails         *mail.Catalogue
 	Mail          *mail.Sender
 	LinkTo        func(path string) string // URL at which people reach a path of this service
@@ -88,6 +90,7 @@ func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}, limits: declareLimits(d.Limits)}
 	declareMails(d.Mails)
 	declareEvents(d.Events)
+	declareActs(d.Audit)
 	return s, module.Module{
 		Name: "auth", Needs: []string{"sessions", "users"}, Settings: s.settings, Migrations: migrations, Routes: s.routes,
 		Jobs:   []job.Handler{job.Handle(mailWork, s.sendMail)},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
@@ -56,7 +57,8 @@ type Reset struct {
 // ResetPassword sets a new password, once for each token: all sessions end, the account's failed logins are forgotten, and
 // the owner is told. An invitation shows that the address is its owner's, too. It returns ErrInvalidToken for a token that is worth nothing, and a validation error, which leaves the
 // token good, for a password that the policy refuses.
-func (s *Service) ResetPassword(ctx context.Context, in Reset) error {
+func (s *Service) ResetPassword(ctx context.Context, in Reset) (err error) {
+	defer func() { err = s.refused(ctx, actReset, account.ID{}, err) }()
 	t, email, err := s.readToken(ctx, in.Token, token.MailedReset, token.MailedInvite)
 	if err != nil {
 		return err
@@ -80,7 +82,7 @@ func (s *Service) ResetPassword(ctx context.Context, in Reset) error {
 		if err := s.useTokenTx(ctx, tx, t, ok); err != nil {
 			return err
 		}
-		if err := s.deps.Events.Append(ctx, tx, PasswordReset{UserID: t.account, Invited: t.purpose == token.MailedInvite}); err != nil {
+		if err := s.tellOfResetTx(ctx, tx, t); err != nil {
 			return err
 		}
 		if err := s.voidTokensTx(ctx, tx, t.account); err != nil {
@@ -94,6 +96,15 @@ func (s *Service) ResetPassword(ctx context.Context, in Reset) error {
 		}
 		return s.deps.Jobs.Enqueue(ctx, tx, notice)
 	})
+}
+
+// tellOfResetTx tells that a password was set with a mailed link, and writes it down.
+func (s *Service) tellOfResetTx(ctx context.Context, tx *database.Tx, t mailedToken) error {
+	invited := t.purpose == token.MailedInvite
+	if err := s.deps.Events.Append(ctx, tx, PasswordReset{UserID: t.account, Invited: invited}); err != nil {
+		return err
+	}
+	return s.deps.Audit.Append(ctx, tx, audit.Act{Action: actReset, Actor: t.account, Target: t.account, Details: map[string]any{"invited": invited}})
 }
 
 // VerifyEmail notes that the address a token was mailed to is its owner's. It returns ErrInvalidToken for a token that is

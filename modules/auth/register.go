@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
@@ -37,16 +38,16 @@ func (s *Service) Register(ctx context.Context, in Registration) (users.User, er
 		return users.User{}, s.registerOpaquely(ctx, in)
 	}
 	if err := s.refuseProbing(ctx); err != nil {
-		return users.User{}, err
+		return users.User{}, s.refused(ctx, actRegister, account.ID{}, err)
 	}
 	if err := s.refuseTaken(ctx, in.Email); errors.Is(err, users.ErrEmailTaken) {
-		return users.User{}, s.countProbe(ctx) // known before the costly part; the index decides for those that race
+		return users.User{}, s.refused(ctx, actRegister, account.ID{}, s.countProbe(ctx)) // known before the costly part; the index decides for those that race
 	} else if err != nil {
 		return users.User{}, err
 	}
 	u, err := s.create(ctx, in, s.newMail(ctx, mailVerify, in.Email))
 	if errors.Is(err, users.ErrEmailTaken) {
-		return users.User{}, s.countProbe(ctx)
+		return users.User{}, s.refused(ctx, actRegister, account.ID{}, s.countProbe(ctx))
 	}
 	return u, err
 }
@@ -85,6 +86,9 @@ func (s *Service) create(ctx context.Context, in Registration, mails ...mailArgs
 	}
 	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		u, err = s.deps.Accounts.CreateTx(ctx, tx, users.NewUser{Email: in.Email, EmailVerified: in.EmailVerified, FullName: in.FullName, Role: in.Role, PasswordHash: hash})
+		if err == nil {
+			err = s.deps.Audit.Append(ctx, tx, creation(ctx, u))
+		}
 		for _, m := range mails {
 			if err == nil {
 				err = s.deps.Jobs.Enqueue(ctx, tx, m)
@@ -93,6 +97,15 @@ func (s *Service) create(ctx context.Context, in Registration, mails ...mailArgs
 		return err
 	})
 	return u, err
+}
+
+// creation is the act of somebody who registers, or of an operator.
+func creation(ctx context.Context, u users.User) audit.Act {
+	a := audit.Act{Action: actCreate, Target: u.ID, Email: u.Email, Details: map[string]any{"role": u.Role}}
+	if httpapi.InRequest(ctx) {
+		a.Action, a.Actor = actRegister, u.ID
+	}
+	return a
 }
 
 // refuseTaken looks whether the address is in use.

@@ -55,7 +55,7 @@ func (s *Service) EndAllTx(ctx context.Context, tx *database.Tx, owner account.I
 	return len(ids), s.tellTx(ctx, tx, owner, why, ids...)
 }
 
-// tellTx tells of the end of sessions.
+// tellTx tells of the end of sessions, and writes it down.
 func (s *Service) tellTx(ctx context.Context, tx *database.Tx, owner account.ID, why Reason, ids ...account.SessionID) error {
 	events := make([]event.Event, 0, len(ids)+1)
 	for _, id := range ids {
@@ -64,7 +64,13 @@ func (s *Service) tellTx(ctx context.Context, tx *database.Tx, owner account.ID,
 		}
 		events = append(events, Revoked{UserID: owner, SessionID: id, Reason: why})
 	}
-	return s.deps.Events.Append(ctx, tx, events...)
+	if err := s.deps.Events.Append(ctx, tx, events...); err != nil {
+		return err
+	}
+	if act, ok := actOf(owner, why, ids); ok {
+		return s.deps.Audit.Append(ctx, tx, act)
+	}
+	return nil
 }
 
 // List gives an account's live sessions, the newest first.

@@ -2,6 +2,7 @@ package sessions_test
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
@@ -51,13 +53,15 @@ func open(t testing.TB, on testkit.Database, clk *clock.Fake, change ...func(*se
 	i.db, i.tokens = db, &token.RefreshTokens{}
 	bus := &push.Bus{}
 	events := event.NewOutbox(bus)
-	service, module := sessions.New(sessions.Deps{DB: db, RefreshTokens: i.tokens, Push: bus, Events: events, Clock: clk})
+	trail := audit.NewTrail(nil)
+	service, module := sessions.New(sessions.Deps{DB: db, RefreshTokens: i.tokens, Push: bus, Events: events, Audit: trail, Clock: clk})
 	i.Service = service
-	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: "sessions", FS: module.Migrations}})
+	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: audit.Name, FS: audit.Migrations}, {Module: "sessions", FS: module.Migrations}})
 	require.NoError(t, err)
 	root, err := token.OpenRoot(t.Context(), db, secret.New("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), clk)
 	require.NoError(t, err)
 	require.NoError(t, events.Open(t.Context(), event.Options{DB: db, Source: "urn:test", Settings: event.DefaultSettings(), Clock: clk}))
+	trail.Open(audit.Options{DB: db, Derive: root.Derive, Settings: audit.DefaultSettings(), Clock: clk, Logger: slog.New(slog.DiscardHandler)})
 	*i.tokens = *token.NewRefreshTokens(root)
 	set := module.Settings.(*sessions.Settings)
 	set.Idle, set.Absolute, set.ReuseLeeway = idle, absolute, leeway

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
@@ -53,6 +54,7 @@ type Deps struct {
 	RefreshTokens *token.RefreshTokens
 	Push          *push.Bus
 	Events        *event.Outbox
+	Audit         *audit.Trail
 	Clock         clock.Clock
 }
 
@@ -63,6 +65,7 @@ var migrations embed.FS
 func New(d Deps) (*Service, module.Module) {
 	s := &Service{deps: d, settings: &Settings{}}
 	declareEvents(d.Events)
+	declareActs(d.Audit)
 	s.states = cache.NewLoading(cache.LoadingOptions{Clock: d.Clock, Size: rememberedStates}, s.loadState)
 	s.changed = push.Follow(d.Push, "sessions", s.states, account.ParseSessionID)
 	return s, module.Module{

@@ -3,12 +3,14 @@ package users_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
@@ -49,18 +51,22 @@ func open(t testing.TB, on testkit.Database) *instance {
 	i := &instance{db: db}
 	i.Service, i.module = users.New(withEvents(t, users.Deps{DB: db, Holdings: i, Mails: mail.NewCatalogue(), Clock: clock.System{}}))
 	_, err = db.Migrate(t.Context(), []database.Migrations{
-		{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: "users", FS: i.module.Migrations},
+		{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: audit.Name, FS: audit.Migrations}, {Module: "users", FS: i.module.Migrations},
 	})
 	require.NoError(t, err)
 	return i
 }
 
-// withEvents adds what events are written to.
+// withEvents adds what events and acts are written to.
 func withEvents(t testing.TB, d users.Deps) users.Deps {
 	t.Helper()
 	d.Push = &push.Bus{}
 	d.Events = event.NewOutbox(d.Push)
 	require.NoError(t, d.Events.Open(t.Context(), event.Options{DB: d.DB, Source: "urn:test", Settings: event.DefaultSettings(), Clock: d.Clock}))
+	d.Audit = audit.NewTrail(nil)
+	d.Audit.Open(audit.Options{
+		DB: d.DB, Derive: func(string) []byte { return make([]byte, 32) }, Settings: audit.DefaultSettings(), Clock: d.Clock, Logger: slog.New(slog.DiscardHandler),
+	})
 	return d
 }
 

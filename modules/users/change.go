@@ -99,6 +99,9 @@ func (s *Service) changeTx(ctx context.Context, tx *database.Tx, was, next User)
 	if err := s.deps.Events.Append(ctx, tx, eventsOf(was, next)...); err != nil {
 		return User{}, err
 	}
+	if err := s.deps.Audit.Append(ctx, tx, actsOf(ctx, was, next)...); err != nil {
+		return User{}, err
+	}
 	if next.Email != was.Email {
 		if err := s.tellOfAddressTx(ctx, tx, next, was.Email); err != nil {
 			return User{}, err
@@ -125,6 +128,9 @@ func (s *Service) ChangeEmailTx(ctx context.Context, tx *database.Tx, id account
 		return false, err
 	}
 	if err := s.deps.Events.Append(ctx, tx, EmailChanged{UserID: id, Email: u.Email, PreviousEmail: from, EmailVerified: u.EmailVerified}); err != nil {
+		return false, err
+	}
+	if err := s.deps.Audit.Append(ctx, tx, byOwner(actEmail, id, u.Email)); err != nil {
 		return false, err
 	}
 	return s.tellTx(tx, id, true), s.tellOfAddressTx(ctx, tx, u, from)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 )
 
@@ -31,6 +32,9 @@ func (s *Service) DeleteTx(ctx context.Context, tx *database.Tx, id account.ID) 
 		return false, nil
 	}
 	if err != nil {
+		return false, err
+	}
+	if err := s.deps.Audit.Append(ctx, tx, audit.Act{Action: actDelete, Target: id}); err != nil { // first, so that it is erased too
 		return false, err
 	}
 	if err := s.deps.Holdings.EraseTx(ctx, tx, id); err != nil {

@@ -8,6 +8,7 @@ import (
 	"embed"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/blob"
 	"github.com/gatehouse/gatehouse/core/cache"
 	"github.com/gatehouse/gatehouse/core/clock"
@@ -49,6 +50,7 @@ type Deps struct {
 	Pictures *picture.Decoder
 	Push     *push.Bus
 	Events   *event.Outbox
+	Audit    *audit.Trail
 	Cursors  *page.Codec
 	Clock    clock.Clock
 }
@@ -68,6 +70,7 @@ func New(d Deps) (*Service, module.Module) {
 	s.changed = push.Follow(d.Push, "users", s.byID, account.ParseID)
 	declareMails(d.Mails)
 	declareEvents(d.Events)
+	declareActs(d.Audit)
 	return s, module.Module{
 		Name: "users", Needs: []string{"sessions"}, Settings: s.settings, Migrations: migrations, Permissions: permissions, Routes: s.routes,
 		Export: s.export, Erase: s.eraseTx,

@@ -54,7 +54,7 @@ func (s *Service) eraseRoutes(r *httpapi.Router) {
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodGet, Path: "/users/me/export", ID: "exportMe", Tag: tag, Access: authz.SignedIn,
 		Summary:     "Export all that is held about oneself",
-		Description: "Gives everything that is held about the user, by the module that holds it: the account, its sessions, what was mailed to it. Passwords, tokens and their digests are not part of it. Each list has at most 10,000 entries, of sessions the newest.",
+		Description: "Gives everything that is held about the user, by the module that holds it: the account, its sessions, what was mailed to it, what it did. Passwords, tokens and their digests are not part of it. Each list has at most 10,000 entries, of sessions the newest.",
 	}, s.exportMe)
 	httpapi.Handle(r, httpapi.Op{
 		Method: http.MethodDelete, Path: "/users/{id}", ID: "deleteUser", Tag: tag, Access: authz.Can(mayDelete), Reaches: authz.Everyones,

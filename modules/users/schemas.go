@@ -192,7 +192,7 @@ type sessionOf struct {
 // exportResponse is all that is held about a user.
 type exportResponse struct {
 	ExportedAt httpapi.Time   `json:"exported_at"`
-	Modules    map[string]any `json:"modules" doc:"what is held, by the module that holds it: the account under users, sessions under sessions, mailed links and failed logins under auth, what was told of the user under events; modules of a program of its own add theirs"`
+	Modules    map[string]any `json:"modules" doc:"what is held, by the module that holds it: the account under users, sessions under sessions, mailed links and failed logins under auth, what was told of the user under events, what the user did and what was done to them under audit; modules of a program of its own add theirs"`
 }
 
 // SchemaName is the type's name in the document.

@@ -78,7 +78,11 @@ func (s *Service) VerifyEmailTx(ctx context.Context, tx *database.Tx, id account
 	if !changed {
 		return repo.lockAt(ctx, id, address) // it may be verified already
 	}
-	return s.tellTx(tx, id, true), s.deps.Events.Append(ctx, tx, EmailVerified{UserID: id, Email: address})
+	s.tellTx(tx, id, true)
+	if err := s.deps.Events.Append(ctx, tx, EmailVerified{UserID: id, Email: address}); err != nil {
+		return false, err
+	}
+	return true, s.deps.Audit.Append(ctx, tx, byOwner(actVerify, id, ""))
 }
 
 // tellTx has everyone forget what they remember of an account that the transaction has changed, once it has committed.

@@ -3,7 +3,6 @@ package webhooks
 import (
 	"context"
 	"errors"
-	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,10 +73,7 @@ var mailWork = job.Options{Queue: "mail", Timeout: 3 * time.Minute, Shows: []str
 
 // newMail tells an administrator that a webhook is disabled. Of its URL the host alone goes out: the rest may be secret.
 func newMail(h Hook, why Reason, now time.Time, to users.User) mailArgs {
-	a := mailArgs{ID: uuid.Must(uuid.NewV7()), Mail: mailDisabled, Address: to.Email, At: now, Webhook: h.ID.String(), Description: h.Description}
-	if u, err := url.Parse(h.URL); err == nil {
-		a.Host = u.Hostname()
-	}
+	a := mailArgs{ID: uuid.Must(uuid.NewV7()), Mail: mailDisabled, Address: to.Email, At: now, Webhook: h.ID.String(), Host: h.host(), Description: h.Description}
 	if to.Locale != nil {
 		a.Language = *to.Locale
 	}

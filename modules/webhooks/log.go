@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/page"
 )
@@ -38,7 +39,12 @@ func (s *Service) Redeliver(ctx context.Context, id, of ID) error {
 	if !h.IsActive {
 		return ErrInactive
 	}
-	_, err = s.deps.Events.Replay(ctx, id.destination(), a.Event)
+	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		if _, err := s.deps.Events.ReplayTx(ctx, tx, id.destination(), a.Event); err != nil {
+			return err
+		}
+		return s.deps.Audit.Append(ctx, tx, actOn(actRedeliver, id, map[string]any{"delivery_id": of}))
+	})
 	if errors.Is(err, event.ErrNotFound) {
 		return ErrNotKept
 	}
@@ -66,7 +72,13 @@ func (s *Service) Test(ctx context.Context, id ID, by account.ID) (Attempt, erro
 	if err := ctx.Err(); err != nil {
 		return Attempt{}, err
 	}
-	return a.logged(), repository{s.deps.DB}.insertAttempts(ctx, id, []attempt{a})
+	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		if err := (repository{tx}).insertAttempts(ctx, id, []attempt{a}); err != nil {
+			return err
+		}
+		return s.deps.Audit.Append(ctx, tx, actOn(actTest, id, map[string]any{"delivery_id": a.id}))
+	})
+	return a.logged(), err
 }
 
 func (a attempt) logged() Attempt {

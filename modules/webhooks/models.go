@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"net/url"
 	"slices"
 	"time"
 
@@ -44,6 +45,15 @@ type Hook struct {
 }
 
 func (h *Hook) wants(name string) bool { return len(h.Types) == 0 || slices.Contains(h.Types, name) }
+
+// host is what a URL says about where events go that is no secret.
+func (h *Hook) host() string {
+	u, err := url.Parse(h.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
 
 // destination is the webhook's name among those of events.
 func (id ID) destination() string { return "webhooks." + id.String() }

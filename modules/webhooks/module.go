@@ -11,6 +11,7 @@ import (
 	"embed"
 	"log/slog"
 
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/egress"
@@ -36,6 +37,7 @@ type Deps struct {
 	Root    *token.Root
 	Egress  *egress.Client
 	Events  *event.Outbox
+	Audit   *audit.Trail
 	Jobs    *job.Queue
 	Mails   *mail.Catalogue
 	Mail    *mail.Sender
@@ -56,6 +58,7 @@ func New(d Deps) (*Service, module.Module) {
 		tests: d.Limits.Declare("webhook_test", ratelimit.PerMinute(10), "test deliveries that one user asks for, over all webhooks"),
 	}
 	declareMails(d.Mails)
+	declareActs(d.Audit)
 	return s, module.Module{
 		Name: "webhooks", Settings: s.settings, Migrations: migrations, Permissions: permissions, Routes: s.routes,
 		Jobs:         []job.Handler{job.Handle(mailWork, s.sendMail), job.Handle(job.Options{}, s.prune)},

@@ -34,7 +34,10 @@ func (s *Service) Create(ctx context.Context, n NewHook) (Hook, secret.String, e
 		if err := (repository{tx}).insert(ctx, h); err != nil {
 			return err
 		}
-		return s.deps.Events.AddDestination(ctx, tx, h.ID.destination())
+		if err := s.deps.Events.AddDestination(ctx, tx, h.ID.destination()); err != nil {
+			return err
+		}
+		return s.deps.Audit.Append(ctx, tx, actOn(actCreate, h.ID, map[string]any{"host": h.host()}))
 	})
 	return h, text, err
 }
@@ -104,7 +107,10 @@ func (s *Service) changeTx(ctx context.Context, tx *database.Tx, was, next Hook)
 		}
 	}
 	s.deps.Events.DestinationChanged(tx)
-	return repository{tx}.update(ctx, next)
+	if err := (repository{tx}).update(ctx, next); err != nil {
+		return err
+	}
+	return s.deps.Audit.Append(ctx, tx, changeOf(was, next))
 }
 
 // Delete deletes a webhook with its log and all that waits for it, or returns ErrNotFound.
@@ -113,7 +119,10 @@ func (s *Service) Delete(ctx context.Context, id ID) error {
 		if err := (repository{tx}).delete(ctx, id); err != nil {
 			return err
 		}
-		return s.deps.Events.RemoveDestination(ctx, tx, id.destination())
+		if err := s.deps.Events.RemoveDestination(ctx, tx, id.destination()); err != nil {
+			return err
+		}
+		return s.deps.Audit.Append(ctx, tx, actOn(actDelete, id, nil))
 	})
 }
 
@@ -128,7 +137,10 @@ func (s *Service) Rotate(ctx context.Context, id ID) (text secret.String, previo
 	previousUntil = now.Add(s.settings.SecretOverlap)
 	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		s.deps.Events.DestinationChanged(tx)
-		return repository{tx}.rotate(ctx, id, sealed, previousUntil, now)
+		if err := (repository{tx}).rotate(ctx, id, sealed, previousUntil, now); err != nil {
+			return err
+		}
+		return s.deps.Audit.Append(ctx, tx, actOn(actRotate, id, nil))
 	})
 	return text, previousUntil, err
 }

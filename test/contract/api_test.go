@@ -41,7 +41,7 @@ func chapters() []chapter {
 		{"Conventions", conventions()}, {"Every endpoint", everyEndpoint()}, {"Errors", errorAnswers()},
 		{"Auth", authentication()}, {"Tokens", tokenFormats()}, {"Pages", linkedPages()},
 		{"Users", ofUsers()},
-		{"Administration", administration()}, {"Webhooks", ofWebhooks()}, {"Domain modules", nil}, {"Operations", operations()},
+		{"Administration", administration()}, {"Webhooks", ofWebhooks()}, {"Audit", ofAudit()}, {"Domain modules", nil}, {"Operations", operations()},
 	}
 }
 

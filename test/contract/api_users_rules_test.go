@@ -108,7 +108,7 @@ func userRules() []proof {
 			s.signedInOnly(http.MethodGet, "/users/me/export")
 			held := s.members(s.asUser().Get("/users/me/export").Status(http.StatusOK))
 			modules := held["modules"].(map[string]any)
-			require.Equal(s.T, []string{"auth", "events", "sessions", "users"}, names(modules))
+			require.Equal(s.T, []string{"audit", "auth", "events", "sessions", "users"}, names(modules))
 			require.Equal(s.T, s.user.Email, modules["users"].(map[string]any)["email"])
 			require.NotEmpty(s.T, modules["sessions"])
 		}, elsewhere: []string{"modules/users TestTheExportGivesAllThatIsHeldAboutAUserByModule", "test/contract TestNothingIsLeftOfADeletedUser"}},

@@ -145,6 +145,10 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			{"users, invalid", admin, "GET", "/users?limit=0", nil, 400},
 			{"users, anonymous", api, "GET", "/users", nil, 401},
 			{"users, not allowed", api.As(u), "GET", "/users", nil, 403},
+			{"audit", admin, "GET", "/audit", nil, 200},
+			{"audit, invalid", admin, "GET", "/audit?limit=0", nil, 400},
+			{"audit, anonymous", api, "GET", "/audit", nil, 401},
+			{"audit, not allowed", api.As(u), "GET", "/audit", nil, 403},
 			{"keys", api, "GET", "/.well-known/jwks.json", nil, 200},
 			{"keys, unknown parameter", api, "GET", "/.well-known/jwks.json?kid=1", nil, 400},
 		} {
@@ -189,6 +193,7 @@ func TestEveryDocumentedAnswerIsProduced(t *testing.T) {
 			setAvatar(t, api.As(u)),
 			api.As(u).Delete("/users/me/avatar", nil),
 			admin.Get("/users"),
+			admin.Get("/audit"),
 			api.As(u).Get("/users/me/sessions"),
 			api.As(u).Get("/users/me/export"),
 			admin.Get(goneAt + "/sessions"),

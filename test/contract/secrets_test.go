@@ -94,10 +94,16 @@ func TestSecretsNeverShow(t *testing.T) {
 		require.Contains(t, metrics.Body.String(), `route="/auth/login"`)
 		events := strings.Join(rowsOf(t, api.App.Stores.DB)["gatehouse_events"], "\n")
 		require.Contains(t, events, "gatehouse.session.reuse_detected.v1")
+		require.NoError(t, api.App.Stores.Audit.Flush(t.Context(), true))
+		acts := strings.Join(rowsOf(t, api.App.Stores.DB)["gatehouse_audit"], "\n")
+		for _, action := range []string{"login failed", "login done", "user.confirm_password", "user.password_reset", "session.reuse"} {
+			require.Contains(t, acts, action)
+		}
+		acts = strings.ReplaceAll(acts, marker+" ", "") // the program that called itself so
 		api.App.Stores.DB.Close()
 		keep(api.Post("/auth/login", map[string]string{"email": u.Email, "password": u.Password}))
 		keep(api.Post("/auth/refresh", map[string]string{"refresh_token": u.RefreshToken}).Status(http.StatusServiceUnavailable))
-		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String(), "the metrics": metrics.Body.String(), "the events": events} {
+		for place, text := range map[string]string{"an answer": answers.String(), "the log": api.Logs.String(), "the metrics": metrics.Body.String(), "the events": events, "the audit trail": acts} {
 			for what, secret := range map[string]string{
 				"the marker": marker, "a password": u.Password, "an access token": u.AccessToken, "a refresh token": u.RefreshToken, "a used refresh token": used.RefreshToken, "its successor": next.RefreshToken, "a hash": hash, "argon2": "argon2", "a mailed token": "gtm_",
 			} {

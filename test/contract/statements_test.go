@@ -19,8 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -169,6 +171,14 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []fl
 		{"listUsers, search with filters", func() {
 			admin.Get(nextPage("q=u&is_active=true&created_after=2020-01-01T00:00:00Z&created_before=2100-01-01T00:00:00Z")).Status(200)
 		}},
+		{"audit.refusals, of all operations", func() { require.NoError(t, api.App.Stores.Audit.Flush(t.Context(), true)) }},
+		{"listAudit", func() { admin.Get("/audit").Status(200) }},
+		{"listAudit, of a user", func() { admin.Get("/audit?limit=1&actor_id=" + filler(7)).Status(200) }},
+		{"listAudit, about a user", func() { admin.Get("/audit?limit=1&target_id=" + filler(7)).Status(200) }},
+		{"listAudit, of an action", func() { admin.Get("/audit?limit=1&action=filler.7").Status(200) }},
+		{"listAudit, of an outcome", func() { admin.Get("/audit?limit=1&outcome=refused").Status(200) }},
+		{"listAudit, from an address", func() { admin.Get("/audit?limit=1&ip=10.0.0.7").Status(200) }},
+		{"listAudit, by time", func() { admin.Get("/audit?limit=1&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z").Status(200) }},
 		{"getKeys", func() { api.Get("/.well-known/jwks.json").Status(200) }},
 		{"resetPassword", func() {
 			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, u, "/reset-password"), "new_password": testkit.Password}).Status(204)
@@ -222,7 +232,8 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []fl
 func schedules(t *testing.T, api *testkit.API) []flow {
 	t.Helper()
 	var all []flow
-	for _, m := range api.App.Modules {
+	_, trail := api.App.Stores.Audit.Jobs()
+	for _, m := range append(slices.Clone(api.App.Modules), module.Module{Schedules: trail}) {
 		for _, p := range m.Schedules {
 			all = append(all, flow{p.Args.Kind(), func() {
 				require.NoError(t, api.App.Stores.DB.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
@@ -232,7 +243,10 @@ func schedules(t *testing.T, api *testkit.API) []flow {
 			}})
 		}
 	}
-	return all
+	return append(all, flow{"audit verify", func() {
+		_, err := api.App.Stores.Audit.Verify(t.Context(), audit.VerifyOptions{}, func(audit.Fault) {})
+		require.NoError(t, err)
+	}})
 }
 
 // setAvatar sends the smallest picture that is.
@@ -300,7 +314,7 @@ func fill(t *testing.T, db *database.DB) {
 			return err
 		}
 		for start := 0; start < manyRows; start += batch {
-			var users, sessions, attempts, known, mailed, events, waiting, received, hooks, sent []any
+			var users, sessions, attempts, known, mailed, events, waiting, received, hooks, sent, acts, seals, erasures []any
 			for i := start; i < start+batch; i++ {
 				id := account.NewID()
 				address := fmt.Sprintf("filler-%d@example.com", i)
@@ -316,6 +330,13 @@ func fill(t *testing.T, db *database.DB) {
 				received = append(received, "filler.messages", address, at)
 				hooks = append(hooks, id, "https://example.com/", "filler", "[]", false, []byte{1}, 1, at, at) // none that is active: workers have 100 at most
 				sent = append(sent, account.NewID(), id, id, "gatehouse.user.registered.v1", at, 1)
+				acts = append(acts, account.NewID(), i+1, at, fmt.Sprintf("filler.%d", i%100), outcomeOf(i), "user", filler(i%100), filler(i%100), 1, "{}", fmt.Sprintf("10.0.0.%d", i%100), []byte{1})
+				newest := now
+				if i == 0 {
+					newest = now.Add(-10 * 366 * 24 * time.Hour) // one batch is past its retention
+				}
+				seals = append(seals, i+1, i+1, i+1, newest, now, []byte{1}, []byte{1}, []byte{1})
+				erasures = append(erasures, id, now.Add(-3*time.Hour-time.Duration(i)*100*time.Millisecond), []byte{1})
 			}
 			for _, insert := range []struct {
 				into string
@@ -331,6 +352,9 @@ func fill(t *testing.T, db *database.DB) {
 				{"gatehouse_event_received (receiver, message_id, at)", received},
 				{"webhooks (id, url, description, event_types, is_active, secret, version, created_at, updated_at)", hooks},
 				{"webhooks_deliveries (id, webhook_id, event_id, event_type, attempted_at, duration_ms)", sent},
+				{"gatehouse_audit (id, number, occurred_at, action, outcome, actor_kind, actor, target, count, details, ip, mac)", acts},
+				{"gatehouse_audit_seals (number, first_number, last_number, newest_at, sealed_at, entries, entries_digest, signature)", seals},
+				{"gatehouse_audit_erasures (account, erased_at, mac)", erasures},
 			} {
 				one := "(" + strings.TrimSuffix(strings.Repeat("?,", len(insert.args)/batch), ",") + ")"
 				values := strings.TrimSuffix(strings.Repeat(one+",", batch), ",")
@@ -339,7 +363,8 @@ func fill(t *testing.T, db *database.DB) {
 				}
 			}
 		}
-		return nil
+		_, err := tx.Exec(ctx, "UPDATE gatehouse_audit_head SET last_number = ?, seals = ?", manyRows, manyRows)
+		return err
 	}))
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
 		_, err := tx.Exec(ctx, "ANALYZE")
@@ -352,10 +377,21 @@ func fill(t *testing.T, db *database.DB) {
 	}
 }
 
+// filler is one of a hundred who act in the audit trail that fill makes, and are acted on.
+func filler(n int) string { return fmt.Sprintf("0190d3c4-0000-7a8b-9c0d-%012d", n) }
+
+// outcomeOf has one in a hundred refused.
+func outcomeOf(n int) string {
+	if n%100 == 0 {
+		return "refused"
+	}
+	return "done"
+}
+
 // smallTables do not grow with use: one row for each migration, each key, the installation, and each subscriber.
 var smallTables = []string{
 	"gatehouse_migrations", "gatehouse_installation", "gatehouse_signing_keys",
-	"gatehouse_event_order", "gatehouse_event_destinations",
+	"gatehouse_event_order", "gatehouse_event_destinations", "gatehouse_audit_head",
 }
 
 // tables lists those that are ours.

@@ -23,7 +23,7 @@ const (
 )
 
 // complexities are of the modules as the document groups them; a group without one fails.
-var complexities = map[string]string{"Authentication": "High", "Users": "Medium", "Sessions": "Medium", "Webhooks": "Medium"}
+var complexities = map[string]string{"Authentication": "High", "Users": "Medium", "Sessions": "Medium", "Webhooks": "Medium", "Audit": "Medium"}
 
 // blueprint writes what the blueprint asks an implementation to hand over.
 func blueprint(src *source, doc openapi, today time.Time) (string, error) {

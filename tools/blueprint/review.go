@@ -45,8 +45,9 @@ var reviewers = []reviewer{
 				"core/token.TestStatement12ClaimsArePresentAndChecked", "modules/auth.TestATokenIsWorthWhatTheStoreSays", "modules/auth.TestATokenThatIsUsedAgainGivesTheSameSuccessorOrEndsTheSession",
 				"modules/auth.TestLoginAnswersEveryWrongPairAlike", "test/e2e.TestStatement5LoginTakesAsLongForWhomNobodyKnows", "modules/users.TestTheLastActiveAdministratorStays",
 				"modules/users.TestWhoIsMadeInactiveIsSignedOutEverywhereForGood", "app.TestWhatEndsElsewhereIsRefusedHere",
+				contract + "TestStatement26EveryLoginRefusalAndAdministrativeActIsWrittenDown", "core/audit.TestEveryColumnThatIsAlteredIsFoundAndNamed",
 			},
-			not: []string{"There is no table yet that maps the requirements of OWASP ASVS to tests.", "There is no audit log yet: who did what as an administrator is not kept."},
+			not: []string{"There is no table yet that maps the requirements of OWASP ASVS to tests."},
 		},
 		{
 			name: "No sensitive data in logs",

@@ -1,0 +1,168 @@
+package contract_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/app"
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/testkit"
+)
+
+// act is something that is done, and the rows that it leaves, as spelled writes them.
+type act struct {
+	name string
+	do   func()
+	want []string
+}
+
+// acts are all that is written down, by every way in which it can be done, and much that is not.
+func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]string, tr *trail) []act {
+	t.Helper()
+	boss := api.Admin()
+	admin := api.As(boss)
+	ada, other, reused := api.User(), api.User(), api.User()
+	names[boss.ID], names[ada.ID], names[other.ID], names[reused.ID] = "boss", "ada", "other", "reused"
+	at := "/users/" + ada.ID.String()
+	tr.since()
+	none := []string{}
+	directory, accounts := api.App.Stores.Directory, api.App.Stores.Accounts
+	patch := func(body string) func() { return func() { admin.Patch(at, body).Status(http.StatusOK) } }
+	off, role := false, account.RoleAdmin
+	var fresh testkit.User
+	var hook string
+	return []act{
+		{"register", func() { api.Post("/auth/register", registration("new@example.com")).Status(http.StatusCreated) }, []string{"user.register done: someone > someone role=user <new@example.com>"}},
+		{"register, known", func() { api.Post("/auth/register", registration("new@example.com")).Status(http.StatusConflict) }, []string{"user.register refused: anonymous > - because email_already_exists"}},
+		{"login", func() { api.LogIn(&ada) }, []string{"login done: ada > ada session_id"}},
+		{"login, wrong", func() {
+			api.Post("/auth/login", map[string]string{"email": strings.ToUpper(ada.Email), "password": "x"}).Status(http.StatusBadRequest)
+		}, []string{"login failed: anonymous > ada because invalid_credentials"}},
+		{"login, unknown", func() {
+			api.Post("/auth/login", map[string]string{"email": "nobody@example.com", "password": "x"}).Status(http.StatusBadRequest)
+		}, []string{"login failed: anonymous > - because invalid_credentials"}},
+		{"login, invalid", func() { api.Post("/auth/login", "{}").Status(http.StatusBadRequest) }, none},
+		{"refresh", func() {
+			api.Post("/auth/refresh", map[string]string{"refresh_token": reused.RefreshToken}).Status(http.StatusOK)
+		}, none},
+		{"refresh, unknown", func() {
+			api.Post("/auth/refresh", map[string]string{"refresh_token": "x"}).Status(http.StatusUnauthorized)
+		}, none},
+		{"refresh, reused", func() {
+			clk.Advance(time.Minute)
+			api.Post("/auth/refresh", map[string]string{"refresh_token": reused.RefreshToken}).Status(http.StatusUnauthorized)
+		}, []string{"session.reuse refused: anonymous > reused because reuse_detected session_id"}},
+		{"no token", func() { api.Get("/users/me").Status(http.StatusUnauthorized) }, none},
+		{"forbidden", func() { api.As(ada).Get("/users").Status(http.StatusForbidden) }, []string{"access.denied refused: ada > - because forbidden operation=listUsers"}},
+		{"forbidden, about somebody", func() { api.As(ada).Delete("/users/"+other.ID.String(), nil).Status(http.StatusForbidden) }, []string{"access.denied refused: ada > other because forbidden operation=deleteUser"}},
+		{"forbidden, the trail itself", func() { api.As(ada).Get("/audit").Status(http.StatusForbidden) }, []string{"access.denied refused: ada > - because forbidden operation=listAudit"}},
+		{"reading", func() { admin.Get("/audit").Status(http.StatusOK); admin.Get("/users").Status(http.StatusOK) }, none},
+		{"own profile", func() { api.As(ada).Patch("/users/me", `{"full_name":"Ada King"}`).Status(http.StatusOK) }, none},
+		{"another's profile", patch(`{"full_name":"Ada Byron"}`), []string{"user.change done: boss > ada changed=[full_name]"}},
+		{"another's profile, the same", patch(`{"full_name":"Ada Byron"}`), none},
+		{"role", patch(`{"role":"admin"}`), []string{"user.role done: boss > ada previous_role=user role=admin"}},
+		{"several at once", patch(`{"role":"user","is_active":false,"email_verified":true}`), []string{
+			"session.end done: boss > ada sessions=2", "user.disable done: boss > ada", "user.role done: boss > ada previous_role=admin role=user", "user.verify_email done: boss > ada",
+		}},
+		{"login, disabled", func() {
+			api.Post("/auth/login", map[string]string{"email": ada.Email, "password": ada.Password}).Status(http.StatusBadRequest)
+		}, []string{"login failed: anonymous > ada because invalid_credentials"}},
+		{"active again", patch(`{"is_active":true}`), []string{"user.enable done: boss > ada"}},
+		{"another address, by an administrator", patch(`{"email":"moved@example.com"}`), []string{"user.email done: boss > ada <moved@example.com>"}},
+		{"verified", func() {
+			ada.Email = "moved@example.com"
+			verify(t, api, ada)
+		}, []string{"user.verify_email done: ada > ada"}},
+		{"reset, started", func() { admin.Post(at+"/password-reset", nil).Status(http.StatusAccepted); api.WorkJobs() }, []string{"user.start_reset done: boss > ada"}},
+		{"reset", func() {
+			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, ada, "/reset-password"), "new_password": testkit.Password}).Status(http.StatusNoContent)
+		}, []string{"user.password_reset done: ada > ada invited=false"}},
+		{"reset, again", func() {
+			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, ada, "/reset-password"), "new_password": testkit.Password}).Status(http.StatusBadRequest)
+		}, []string{"user.password_reset failed: anonymous > - because invalid_token"}},
+		{"password, wrong", func() { api.As(other).Put("/users/me/password", newPassword("x")).Status(http.StatusBadRequest) }, []string{"user.confirm_password failed: other > other because invalid_credentials"}},
+		{"password", func() {
+			api.As(other).Put("/users/me/password", newPassword(other.Password)).Status(http.StatusNoContent)
+			other.Password = "Analytical-Engine-1843"
+		}, []string{"user.password_change done: other > other"}},
+		{"address, taken", func() {
+			api.As(other).Post("/users/me/email", newEmail(ada.Email, other.Password)).Status(http.StatusConflict)
+		}, []string{"user.ask_for_email refused: other > other because email_already_exists"}},
+		{"address, asked for", func() {
+			api.As(other).Post("/users/me/email", newEmail("next@example.com", other.Password)).Status(http.StatusAccepted)
+			api.WorkJobs()
+		}, []string{"user.ask_for_email done: other > other <next@example.com>"}},
+		{"address, confirmed", func() {
+			api.Post("/auth/confirm-email", mailedToken(lastToken(t, api, testkit.User{Email: "next@example.com"}, "/confirm-email"))).Status(http.StatusNoContent)
+			other.Email = "next@example.com"
+		}, []string{"user.email done: other > other <next@example.com>"}},
+		{"invited", func() {
+			admin.Post("/users", invitation("invited@example.com")).Status(http.StatusCreated)
+			api.WorkJobs()
+		}, []string{"user.invite done: boss > someone role=user <invited@example.com>"}},
+		{"invited, and come", func() {
+			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, testkit.User{Email: "invited@example.com"}, "/reset-password"), "new_password": testkit.Password}).Status(http.StatusNoContent)
+		}, []string{"user.password_reset done: someone > someone invited=true", "user.verify_email done: someone > someone"}},
+		{"a session of one's own", func() {
+			second := other
+			api.LogIn(&second)
+			api.As(other).Delete("/users/me/sessions/"+sessionOf(t, api.As(second)), nil).Status(http.StatusNoContent)
+		}, []string{"login done: other > other session_id", "session.end done: other > other session_id"}},
+		{"a session of another's", func() {
+			admin.Delete("/users/"+other.ID.String()+"/sessions/"+sessionOf(t, api.As(other)), nil).Status(http.StatusNoContent)
+		}, []string{"session.end done: boss > other session_id"}},
+		{"sessions of another's", func() {
+			api.LogIn(&other)
+			admin.Delete("/users/"+other.ID.String()+"/sessions", nil).Status(http.StatusNoContent)
+		}, []string{"login done: other > other session_id", "session.end done: boss > other session_id"}},
+		{"a webhook", func() { hook = "/webhooks/" + newWebhook(t, admin) }, []string{"webhook.create done: boss > - host=hooks.example.com webhook_id"}},
+		{"a webhook, changed", func() {
+			admin.Patch(hook, `{"url":"https://hooks.example.org/secret","description":"ours","event_types":[],"is_active":false}`).Status(http.StatusOK)
+		}, []string{"webhook.change done: boss > - changed=[url,description,event_types,is_active] host=hooks.example.org is_active=false webhook_id"}},
+		{"a webhook, the same", func() { admin.Patch(hook, `{"is_active":false}`).Status(http.StatusOK) }, none},
+		{"a webhook, active", func() { admin.Patch(hook, `{"is_active":true}`).Status(http.StatusOK) }, []string{"webhook.change done: boss > - changed=[is_active] is_active=true webhook_id"}},
+		{"a webhook's secret", func() { admin.Post(hook+"/secret", nil).Status(http.StatusOK) }, []string{"webhook.rotate_secret done: boss > - webhook_id"}},
+		{"a webhook, tested", func() { admin.Post(hook+"/test", nil).Status(http.StatusOK) }, []string{"webhook.test done: boss > - delivery_id webhook_id"}},
+		{"a webhook, sent to again", func() {
+			patch(`{"full_name":"Ada Lovelace"}`)()
+			api.WorkJobs()
+			admin.Post(hook+"/deliveries/"+newestDelivery(t, admin, strings.TrimPrefix(hook, "/webhooks/"))+"/redeliver", nil).Status(http.StatusAccepted)
+		}, []string{"user.change done: boss > ada changed=[full_name]", "webhook.redeliver done: boss > - delivery_id webhook_id"}},
+		{"a webhook, deleted", func() { admin.Delete(hook, nil).Status(http.StatusNoContent) }, []string{"webhook.delete done: boss > - webhook_id"}},
+		{"a webhook, deleted again", func() { admin.Delete(hook, nil).Status(http.StatusNotFound) }, none},
+		{"logout", func() {
+			api.LogIn(&other)
+			api.As(other).Post("/auth/logout", nil).Status(http.StatusNoContent)
+		}, []string{"login done: other > other session_id", "logout done: other > other session_id"}},
+		{"the command line", func() {
+			_, err := directory.Change(t.Context(), ada.ID, app.UserChange{Role: &role}, nil)
+			require.NoError(t, err)
+			_, err = directory.Change(t.Context(), ada.ID, app.UserChange{IsActive: &off}, nil)
+			require.NoError(t, err)
+			require.Error(t, accounts.StartReset(t.Context(), ada.ID))
+			require.NoError(t, directory.Delete(t.Context(), ada.ID))
+		}, []string{"user.delete done: operator > ada", "user.disable done: operator > ada", "user.role done: operator > ada previous_role=user role=admin"}},
+		{"the command line, creating", func() {
+			fresh = api.User(func(u *testkit.User) { u.Email = "fresh@example.com" })
+			names[fresh.ID] = "fresh"
+		}, []string{"login done: fresh > fresh session_id", "user.create done: operator > fresh role=user <fresh@example.com>"}},
+		{"deleted, by oneself", func() {
+			api.As(fresh).Delete("/users/me", leavingWith(fresh.Password)).Status(http.StatusNoContent)
+		}, []string{"user.delete done: fresh > fresh"}},
+		{"deleted", func() { admin.Delete("/users/"+reused.ID.String(), nil).Status(http.StatusNoContent) }, []string{"user.delete done: boss > reused"}},
+		{"the command line, keys", func() {
+			_, err := api.App.RotateKeys(t.Context())
+			require.NoError(t, err)
+			_, err = api.App.RevokeKeys(t.Context())
+			require.NoError(t, err)
+			api.LogIn(&boss)
+			admin = api.As(boss)
+		}, []string{"keys.revoke done: operator > -", "keys.rotate done: operator > -", "login done: boss > boss session_id"}},
+		{"deleted, again", func() { admin.Delete("/users/"+reused.ID.String(), nil).Status(http.StatusNotFound) }, none},
+	}
+}
