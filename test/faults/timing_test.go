@@ -27,7 +27,15 @@ func TestAnswersTakeTheSameTimeForKnownAndUnknownAccounts(t *testing.T) {
 	if os.Getenv("TEST_SOAK") == "" {
 		return
 	}
-	s := drive.Start(t, noLimits, "data_dir="+t.TempDir(), "password.memory=7MiB", "password.time=5")
+	t.Run("sqlite", func(t *testing.T) { takesTheSameTime(t) }) //nolint:paralleltest // one after the other, since it is time that is looked at
+	if hasPostgres() {
+		t.Run("postgres", func(t *testing.T) { takesTheSameTime(t, "database.url="+startPostgres(t).URL) }) //nolint:paralleltest // as above
+	}
+}
+
+func takesTheSameTime(t *testing.T, store ...string) {
+	t.Helper()
+	s := drive.Start(t, append(store, noLimits, "data_dir="+t.TempDir(), "password.memory=7MiB", "password.time=5")...)
 	require.Equal(t, http.StatusCreated, s.Register("ada@example.com").Status)
 	for path, body := range map[string]string{
 		"/auth/login":               `{"email":%q,"password":"Wrong-Password-1"}`,
