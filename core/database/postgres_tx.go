@@ -110,6 +110,7 @@ func (t *pgTx) rollback(ctx context.Context) {
 // opening sends a transaction's beginning and its first statement at once.
 type opening struct{ conn *pgx.Conn }
 
+// Exec implements sender.
 func (o opening) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	rows, err := o.Query(ctx, sql, args...)
 	if err != nil {
@@ -119,6 +120,7 @@ func (o opening) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 	return rows.CommandTag(), rows.Err()
 }
 
+// Query implements sender.
 func (o opening) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	var both pgx.Batch
 	both.Queue(beginTx)
@@ -144,11 +146,13 @@ type openingRows struct {
 	err     error // of the end
 }
 
+// Close reads to the end, of the rows and of the batch.
 func (r *openingRows) Close() {
 	r.Rows.Close()
 	r.err = r.answers.Close()
 }
 
+// Err implements pgx.Rows.
 func (r *openingRows) Err() error {
 	if err := r.Rows.Err(); err != nil {
 		return err

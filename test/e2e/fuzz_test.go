@@ -70,7 +70,7 @@ const fuzzers = 8
 // TestStatement21NoRequestGives5xx sends what the document allows, and what it does not: thousands of requests in every
 // run, a million where TEST_SOAK is set, which takes a quarter of an hour. No answer is a 5xx, and each is one that the
 // document describes.
-func TestStatement21NoRequestGives5xx(t *testing.T) { //nolint:paralleltest // it sets rapid's flag
+func TestStatement21NoRequestGives5xx(t *testing.T) {
 	require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(drive.Often(3_200, 1_000_000)/fuzzers)))
 	store := "data_dir=" + t.TempDir()
 	s := drive.Start(t, store, noLimits, "log.level=warn")
@@ -79,7 +79,7 @@ func TestStatement21NoRequestGives5xx(t *testing.T) { //nolint:paralleltest // i
 	for n := range fuzzers {
 		all = append(all, newFuzzer(t, s, store, n, raw))
 	}
-	t.Run("at once", func(t *testing.T) { //nolint:paralleltest // its parts are
+	t.Run("at once", func(t *testing.T) {
 		for _, f := range all {
 			t.Run(f.email, func(t *testing.T) {
 				t.Parallel()
@@ -110,7 +110,9 @@ func newFuzzer(t *testing.T, s *drive.Server, store string, n int, openapi []byt
 		require.Equal(t, http.StatusCreated, s.Register(f.email).Status)
 	}
 	for other := range 3 {
-		var made struct{ ID string }
+		var made struct {
+			ID string `json:"id"`
+		}
 		require.NoError(t, json.Unmarshal(s.Register(fmt.Sprintf("other-%d-%d@example.com", n, other)).Body, &made))
 		f.others = append(f.others, made.ID)
 	}
