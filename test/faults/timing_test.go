@@ -27,9 +27,10 @@ func TestAnswersTakeTheSameTimeForKnownAndUnknownAccounts(t *testing.T) {
 	if os.Getenv("TEST_SOAK") == "" {
 		return
 	}
-	t.Run("sqlite", func(t *testing.T) { takesTheSameTime(t) }) //nolint:paralleltest // one after the other, since it is time that is looked at
+	// One after the other, since it is time that is looked at.
+	t.Run("sqlite", func(t *testing.T) { takesTheSameTime(t) })
 	if hasPostgres() {
-		t.Run("postgres", func(t *testing.T) { takesTheSameTime(t, "database.url="+startPostgres(t).URL) }) //nolint:paralleltest // as above
+		t.Run("postgres", func(t *testing.T) { takesTheSameTime(t, "database.url="+startPostgres(t).URL) })
 	}
 }
 
