@@ -28,19 +28,8 @@ type row struct {
 	trace    string
 }
 
-// insertSizes are how many rows a statement writes: few texts, so that each is prepared once.
-var insertSizes = [...]int{64, 8, 1}
-
 func (r repository) insert(ctx context.Context, rows []row) error {
-	for _, size := range insertSizes {
-		for len(rows) >= size {
-			if err := r.insertChunk(ctx, rows[:size]); err != nil {
-				return err
-			}
-			rows = rows[size:]
-		}
-	}
-	return nil
+	return database.InChunks(rows, func(chunk []row) error { return r.insertChunk(ctx, chunk) })
 }
 
 func (r repository) insertChunk(ctx context.Context, rows []row) error {

@@ -14,19 +14,8 @@ import (
 // newestAttempts is the order of the log.
 var newestAttempts, _ = page.NewSorts("id", page.Column{Name: "attempted_at"}).Parse("-attempted_at")
 
-// insertSizes are how many rows a statement writes: few texts, so that each is prepared once.
-var insertSizes = [...]int{25, 5, 1}
-
 func (r repository) insertAttempts(ctx context.Context, hook ID, rows []attempt) error {
-	for _, size := range insertSizes {
-		for len(rows) >= size {
-			if err := r.insertChunk(ctx, hook, rows[:size]); err != nil {
-				return err
-			}
-			rows = rows[size:]
-		}
-	}
-	return nil
+	return database.InChunks(rows, func(chunk []attempt) error { return r.insertChunk(ctx, hook, chunk) })
 }
 
 func (r repository) insertChunk(ctx context.Context, hook ID, rows []attempt) error {
