@@ -16,11 +16,20 @@ import (
 const (
 	actRotateKeys = "keys.rotate"
 	actRevokeKeys = "keys.revoke"
+
+	actRetryJob     = "job.retry"
+	actCancelJob    = "job.cancel"
+	actReplayEvents = "event.replay"
+	actRetryEvents  = "event.retry"
 )
 
 func declareActs(t *audit.Trail) {
 	t.Declare(actRotateKeys, "a signing key was made by hand; those that the schedule makes are not written down")
 	t.Declare(actRevokeKeys, "a signing key was made, and every other was deleted, with all tokens that they have signed")
+	t.Declare(actRetryJob, "a job was set to be worked at once on the command line; the details name it and its kind")
+	t.Declare(actCancelJob, "a job was cancelled on the command line, or asked to end where it was at work; the details name it and its kind")
+	t.Declare(actReplayEvents, "events were offered again on the command line; the details say which were asked for (an event, or a time and a type; a destination), and how many `deliveries` come of it; many have a row for each transaction, of 500 events")
+	t.Declare(actRetryEvents, "events that had been set aside as dead were offered again on the command line; the details say which were asked for (an event, a destination), and how many `deliveries` come of it; many have a row for each transaction, of 500")
 }
 
 // writeDown gives what writes an act in the transaction of a change of the keys.

@@ -3,8 +3,14 @@ package app
 import (
 	"context"
 	"errors"
+	"maps"
 
+	"github.com/google/uuid"
+
+	"github.com/gatehouse/gatehouse/core/audit"
+	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
+	"github.com/gatehouse/gatehouse/core/httpapi"
 )
 
 // checkSubscriptions wants the name of every subscription to begin with its module's, and what it follows to be declared.
@@ -61,4 +67,53 @@ func (a *App) instrumentEvents() error {
 		t.GaugeBy("events.oldest", "s", "Age of the oldest event that a destination has not got yet.", "destination", oldest),
 		t.GaugeBy("events.dead", "{event}", "Events that were set aside because a destination never took them.", "destination", dead),
 	)
+}
+
+// ReplayEvent is the outbox's Replay, and writes it down. The app must be open.
+func (a *App) ReplayEvent(ctx context.Context, destination string, id uuid.UUID) (int, error) {
+	return a.Stores.Events.Replay(ctx, destination, id, a.writeDownEvents(actReplayEvents, destination, map[string]any{"event_id": id}))
+}
+
+// ReplayEvents is the outbox's ReplaySpan, and writes it down. The app must be open.
+func (a *App) ReplayEvents(ctx context.Context, destination string, span event.Span) (int, error) {
+	asked := map[string]any{}
+	if !span.Since.IsZero() {
+		asked["since"] = httpapi.Time(span.Since)
+	}
+	if !span.Until.IsZero() {
+		asked["until"] = httpapi.Time(span.Until)
+	}
+	if span.Type != "" {
+		asked["type"] = span.Type
+	}
+	return a.Stores.Events.ReplaySpan(ctx, destination, span, a.writeDownEvents(actReplayEvents, destination, asked))
+}
+
+// RetryDeadEvents is the outbox's RetryDead, and writes it down: each event that is asked for by itself, so that a row can name
+// it however many they are. The app must be open.
+func (a *App) RetryDeadEvents(ctx context.Context, destination string, ids ...uuid.UUID) (n int, err error) {
+	if len(ids) == 0 {
+		return a.Stores.Events.RetryDead(ctx, destination, nil, a.writeDownEvents(actRetryEvents, destination, nil))
+	}
+	for _, id := range ids {
+		also := a.writeDownEvents(actRetryEvents, destination, map[string]any{"event_id": id})
+		more, err := a.Stores.Events.RetryDead(ctx, destination, []uuid.UUID{id}, also)
+		if n += more; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// writeDownEvents gives what writes an act in a transaction that offers events again. Each such transaction has a row of its
+// own, with its deliveries: what has been committed is written down, and no more, wherever the next one fails.
+func (a *App) writeDownEvents(action, destination string, asked map[string]any) event.Also {
+	return func(ctx context.Context, tx *database.Tx, deliveries int) error {
+		details := map[string]any{"deliveries": deliveries}
+		maps.Copy(details, asked)
+		if destination != "" {
+			details["destination"] = destination
+		}
+		return a.Stores.Audit.Append(ctx, tx, audit.Act{Action: action, Details: details})
+	}
 }

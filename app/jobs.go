@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gatehouse/gatehouse/core/audit"
+	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/job"
 )
 
@@ -43,6 +45,23 @@ func (a *App) openJobs() error {
 	}
 	*a.Stores.Jobs = *queue
 	return nil
+}
+
+// RetryJob is the queue's Retry, and writes down what it has changed. The app must be open.
+func (a *App) RetryJob(ctx context.Context, id int64) (job.Record, bool, error) {
+	return a.Stores.Jobs.Retry(ctx, id, a.writeDownJob(actRetryJob))
+}
+
+// CancelJob is the queue's Cancel, and writes down what it has changed. The app must be open.
+func (a *App) CancelJob(ctx context.Context, id int64) (job.Record, bool, error) {
+	return a.Stores.Jobs.Cancel(ctx, id, a.writeDownJob(actCancelJob))
+}
+
+// writeDownJob gives what writes an act in the transaction of a change of a job. Its arguments stay out: some are about people.
+func (a *App) writeDownJob(action string) job.Also {
+	return func(ctx context.Context, tx *database.Tx, j job.Record) error {
+		return a.Stores.Audit.Append(ctx, tx, audit.Act{Action: action, Details: map[string]any{"job_id": j.ID, "kind": j.Kind}})
+	}
 }
 
 // StartWorker works jobs, hands events on and receives messages in this process. Once ctx ends no new one is begun, and stop waits for those at

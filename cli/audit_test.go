@@ -14,6 +14,26 @@ import (
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
+// auditLine is what a row says of an act without a target.
+type auditLine struct {
+	action  string
+	details map[string]any
+}
+
+// rowsOf exports what the operator did, and gives the acts whose names begin so, the oldest first.
+func rowsOf(t *testing.T, command func(args ...string) result, prefix string) (lines []auditLine) {
+	t.Helper()
+	for line := range strings.Lines(succeed(t, command("audit", "export")).out) {
+		var e audit.Entry
+		require.NoError(t, json.Unmarshal([]byte(line), &e))
+		if strings.HasPrefix(e.Action, prefix) {
+			require.Equal(t, []any{audit.Operator, audit.Done}, []any{e.Actor, e.Outcome})
+			lines = append(lines, auditLine{e.Action, e.Details})
+		}
+	}
+	return lines
+}
+
 func TestTheAuditTrailIsListedExportedAndVerified(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {

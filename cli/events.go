@@ -216,14 +216,18 @@ func (c *command) runEventsReplay(ctx context.Context, r replayFlags, args []str
 	if err != nil {
 		return err
 	}
-	return c.withEvents(ctx, func(o *event.Outbox) error {
-		var n int
-		var err error
+	return c.offerAgain(ctx, func(a *app.App) (int, error) {
 		if len(args) == 1 {
-			n, err = o.Replay(ctx, r.destination, id)
-		} else {
-			n, err = o.ReplaySpan(ctx, r.destination, r.span)
+			return a.ReplayEvent(ctx, r.destination, id)
 		}
+		return a.ReplayEvents(ctx, r.destination, r.span)
+	})
+}
+
+// offerAgain says how many deliveries come of it.
+func (c *command) offerAgain(ctx context.Context, offer func(*app.App) (int, error)) error {
+	return c.withApp(ctx, (*app.App).Open, func(a *app.App) error {
+		n, err := offer(a)
 		if err != nil {
 			return err
 		}
@@ -284,15 +288,10 @@ func (c *command) runEventsDead(ctx context.Context, d deadFlags, args []string)
 		}
 		ids = append(ids, id)
 	}
+	if d.retry {
+		return c.offerAgain(ctx, func(a *app.App) (int, error) { return a.RetryDeadEvents(ctx, d.destination, ids...) })
+	}
 	return c.withEvents(ctx, func(o *event.Outbox) error {
-		if d.retry {
-			n, err := o.RetryDead(ctx, d.destination, ids...)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c.io.Out, "deliveries on their way again: %d\n", n)
-			return nil
-		}
 		all, err := o.ListDead(ctx, d.destination, d.limit)
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/modules/users"
+	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // withGreeter appends a module that cannot take those who have just come.
@@ -86,6 +87,40 @@ func TestEventsAreListedShownReplayedAndTriedAgain(t *testing.T) {
 	require.Equal(t, "deliveries on their way again: 1\n", runEvents(t, dir, "replay", "--since", "2020-01-01T00:00:00Z").out)
 	require.Equal(t, "deliveries on their way again: 0\n", runEvents(t, dir, "replay", "--since", "2020-01-01T00:00:00Z", "--until", "2020-01-02T00:00:00Z").out)
 	require.Equal(t, "deliveries on their way again: 1\n", runEvents(t, dir, "replay", all[0].ID, "--destination", "greeter.welcome").out)
+}
+
+func TestWhatOperatorsDoToEventsIsInTheAuditTrail(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		api := testkit.Serve(t, db, testkit.WithBuild(withGreeter), testkit.WithSetting("events.max_attempts", "1"))
+		command := beside(t, db)
+		api.User()
+		api.WorkJobs()
+		const name, from, to = "gatehouse.user.registered.v1", "2020-01-01T00:00:00.000000Z", "2120-01-01T00:00:00.000000Z"
+		var all []struct {
+			ID string `json:"id"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(succeed(t, command("events", "list", "--json", "--type", name)).out), &all))
+		require.Len(t, all, 1)
+		id := all[0].ID
+		for _, args := range []string{
+			"replay " + id, "replay --since 2020-01-01T01:00:00+01:00 --until " + to + " --type " + name + " --destination greeter.welcome",
+			"replay --since " + to, "work", "dead --retry " + id + " " + id, "work", "dead --retry --destination greeter.welcome", "dead --retry",
+		} {
+			if args == "work" {
+				api.WorkJobs()
+				continue
+			}
+			succeed(t, command(append([]string{"events"}, strings.Fields(args)...)...))
+		}
+		require.Equal(t, 1, command("events", "replay", id, "--destination", "nobody").code)
+		require.Equal(t, []auditLine{
+			{"event.replay", map[string]any{"event_id": id, "deliveries": 1.0}},
+			{"event.replay", map[string]any{"since": from, "until": to, "type": name, "destination": "greeter.welcome", "deliveries": 1.0}},
+			{"event.retry", map[string]any{"event_id": id, "deliveries": 1.0}},
+			{"event.retry", map[string]any{"destination": "greeter.welcome", "deliveries": 1.0}},
+		}, rowsOf(t, command, "event."), "where nothing is offered there is none")
+	})
 }
 
 func TestEventsSaysWhatIsWrongWithItsArguments(t *testing.T) {

@@ -135,8 +135,8 @@ func (c *command) jobsShow() *cobra.Command {
 			"seen.",
 		Example: "  gatehouse jobs show 4711",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withJob(cmd.Context(), args[0], func(ctx context.Context, q *job.Queue, id int64) error {
-				r, err := q.Get(ctx, id)
+			return c.withJob(cmd.Context(), args[0], func(ctx context.Context, a *app.App, id int64) error {
+				r, err := a.Stores.Jobs.Get(ctx, id)
 				if err != nil {
 					return err
 				}
@@ -188,13 +188,13 @@ func argument(raw json.RawMessage) string {
 // handling is a command that does something to a job.
 type handling struct {
 	name, short, long string
-	do                func(*job.Queue, context.Context, int64) (job.Record, bool, error)
+	do                func(*app.App, context.Context, int64) (job.Record, bool, error)
 	done, already     string // what is said of the job
 }
 
 func (c *command) jobsRetry() *cobra.Command {
 	return c.jobHandling(handling{
-		name: "retry", short: "Have a job worked at once", do: (*job.Queue).Retry, done: "to be worked", already: "waits for a worker already",
+		name: "retry", short: "Have a job worked at once", do: (*app.App).RetryJob, done: "to be worked", already: "waits for a worker already",
 		long: "Retry has a job worked at once that is dead, was cancelled, or waits for its next attempt, with one attempt more where\n" +
 			"none is left. A worker takes it within seconds: gatehouse serve or gatehouse worker must run.",
 	})
@@ -202,7 +202,7 @@ func (c *command) jobsRetry() *cobra.Command {
 
 func (c *command) jobsCancel() *cobra.Command {
 	return c.jobHandling(handling{
-		name: "cancel", short: "Let a job be worked no more", do: (*job.Queue).Cancel, done: "cancelled", already: "is cancelled already",
+		name: "cancel", short: "Let a job be worked no more", do: (*app.App).CancelJob, done: "cancelled", already: "is cancelled already",
 		long: "Cancel ends a job for good that waits, and asks one that is at work to end, which it does when it heeds that; what it has\n" +
 			"done by then stays done. Until a week has passed, gatehouse jobs retry brings it back.",
 	})
@@ -213,8 +213,8 @@ func (c *command) jobHandling(h handling) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: h.name + " <id>", Short: h.short, Long: h.long, Args: byNumber, Example: "  gatehouse jobs " + h.name + " 4711",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withJob(cmd.Context(), args[0], func(ctx context.Context, q *job.Queue, id int64) error {
-				r, changed, err := h.do(q, ctx, id)
+			return c.withJob(cmd.Context(), args[0], func(ctx context.Context, a *app.App, id int64) error {
+				r, changed, err := h.do(a, ctx, id)
 				if err != nil {
 					return err
 				}
@@ -254,12 +254,12 @@ func byNumber(cmd *cobra.Command, args []string) error {
 	return usage(fmt.Errorf("name one job by its id, a number; see %s --help", cmd.CommandPath()))
 }
 
-func (c *command) withJob(ctx context.Context, arg string, run func(context.Context, *job.Queue, int64) error) error {
+func (c *command) withJob(ctx context.Context, arg string, run func(context.Context, *app.App, int64) error) error {
 	id, err := strconv.ParseInt(arg, 10, 64)
 	if err != nil {
 		return usage(err)
 	}
-	return c.withApp(ctx, (*app.App).OpenExisting, func(a *app.App) error { return run(ctx, a.Stores.Jobs, id) })
+	return c.withApp(ctx, (*app.App).OpenExisting, func(a *app.App) error { return run(ctx, a, id) })
 }
 
 // jobView is a job as JSON.

@@ -113,6 +113,7 @@ func TestADeadMailIsSentOnceItCanBe(t *testing.T) {
 		api.WorkJobs()
 		require.Equal(t, "discarded", jobIn(t, command("jobs", "show", id, "--json")).State)
 
+		before := len(rowsOf(t, command, "job.retry"))
 		require.NoError(t, os.Remove(folder))
 		require.Equal(t, "to be worked: "+id+" auth.mail\n", succeed(t, command("jobs", "retry", id)).out)
 		again := command("jobs", "retry", id, "--json")
@@ -124,6 +125,7 @@ func TestADeadMailIsSentOnceItCanBe(t *testing.T) {
 		r := command("jobs", "retry", id)
 		require.Equal(t, 1, r.code)
 		require.Equal(t, "gatehouse: the job is done already\n", r.err)
+		require.Len(t, rowsOf(t, command, "job.retry"), before+1, "the others did nothing")
 	})
 }
 
@@ -139,6 +141,9 @@ func TestAMailThatIsCancelledIsNotSent(t *testing.T) {
 		require.True(t, jobIn(t, command("jobs", "cancel", id, "--json")).Cancelled)
 		api.WorkJobs()
 		require.Empty(t, api.Mail())
+		number, err := strconv.ParseFloat(id, 64)
+		require.NoError(t, err)
+		require.Equal(t, []auditLine{{"job.cancel", map[string]any{"job_id": number, "kind": "auth.mail"}}}, rowsOf(t, command, "job."), "and nobody's address")
 	})
 }
 

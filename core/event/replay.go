@@ -26,13 +26,19 @@ func (s Span) holds(e stored) bool {
 	return !e.Time.Before(s.Since) && (s.Until.IsZero() || !e.Time.After(s.Until)) && (s.Type == "" || e.Type == s.Type)
 }
 
+// Also is what belongs into a transaction that offers events again: to how many destinations, all of the events together. It
+// is not asked where there is nothing to offer.
+type Also func(ctx context.Context, tx *database.Tx, deliveries int) error
+
 // Replay has an event offered again to a destination that got it or where it was set aside, or, with an empty name, to every
 // such one. It has its attempts anew, and the same id. It says to how many, and returns ErrNotFound, ErrNoDestination, or
 // ErrNotNumbered.
-func (o *Outbox) Replay(ctx context.Context, destination string, id uuid.UUID) (n int, err error) {
+func (o *Outbox) Replay(ctx context.Context, destination string, id uuid.UUID, also ...Also) (n int, err error) {
 	err = o.options.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) (err error) {
-		n, err = o.ReplayTx(ctx, tx, destination, id)
-		return err
+		if n, err = o.ReplayTx(ctx, tx, destination, id); err != nil {
+			return err
+		}
+		return besides(ctx, tx, n, also)
 	})
 	return n, err
 }
@@ -54,8 +60,8 @@ func (o *Outbox) ReplayTx(ctx context.Context, tx *database.Tx, destination stri
 	return len(list), o.offerTx(ctx, tx, list)
 }
 
-// ReplaySpan is Replay for many events, step by step. It says how many deliveries are to come of it.
-func (o *Outbox) ReplaySpan(ctx context.Context, destination string, span Span) (n int, err error) {
+// ReplaySpan is Replay for many events, step by step, each in a transaction. It says how many deliveries are to come of it.
+func (o *Outbox) ReplaySpan(ctx context.Context, destination string, span Span, also ...Also) (n int, err error) {
 	db := repository{o.options.DB}
 	for behind := int64(0); ; {
 		events, err := db.after(ctx, behind, replayStep)
@@ -68,7 +74,7 @@ func (o *Outbox) ReplaySpan(ctx context.Context, destination string, span Span) 
 		}
 		list, err := o.again(ctx, db, destination, slices.DeleteFunc(events, func(e stored) bool { return !span.holds(e) }))
 		if err == nil {
-			err = o.offer(ctx, list)
+			err = o.offer(ctx, list, also)
 		}
 		if err != nil {
 			return n, err
@@ -114,14 +120,14 @@ func (o *Outbox) wants(destination, name string) bool {
 }
 
 // RetryDead offers again what was set aside at a destination or, with an empty name, at every one: the events with the ids,
-// or all where there are none. It says how many.
-func (o *Outbox) RetryDead(ctx context.Context, destination string, ids ...uuid.UUID) (n int, err error) {
+// or all where there are none, step by step, each in a transaction. It says how many.
+func (o *Outbox) RetryDead(ctx context.Context, destination string, ids []uuid.UUID, also ...Also) (n int, err error) {
 	for {
 		list, err := repository{o.options.DB}.dead(ctx, destination, ids, replayStep)
 		if err != nil || len(list) == 0 {
 			return n, err
 		}
-		if err := o.offer(ctx, list); err != nil {
+		if err := o.offer(ctx, list, also); err != nil {
 			return n, err
 		}
 		n += len(list)
@@ -129,11 +135,29 @@ func (o *Outbox) RetryDead(ctx context.Context, destination string, ids ...uuid.
 }
 
 // offer is offerTx in a transaction of its own.
-func (o *Outbox) offer(ctx context.Context, list []delivery) error {
+func (o *Outbox) offer(ctx context.Context, list []delivery, also []Also) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return o.options.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error { return o.offerTx(ctx, tx, list) })
+	return o.options.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
+		if err := o.offerTx(ctx, tx, list); err != nil {
+			return err
+		}
+		return besides(ctx, tx, len(list), also)
+	})
+}
+
+// besides does what else belongs into the transaction of n deliveries.
+func besides(ctx context.Context, tx *database.Tx, n int, also []Also) error {
+	if n == 0 {
+		return nil
+	}
+	for _, f := range also {
+		if err := f(ctx, tx, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // offerTx makes deliveries due, those of one subject one after the other, at once.

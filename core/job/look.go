@@ -141,13 +141,16 @@ func (q *Queue) Get(ctx context.Context, id int64) (Record, error) {
 	return r, err
 }
 
+// Also is what belongs into the transaction of a change of a job, which it gets as it is then.
+type Also func(ctx context.Context, tx *database.Tx, changed Record) error
+
 // Retry has a job worked at once that is dead, was cancelled, or waits for its time or its next attempt; one more attempt is
 // granted to a job that has none left. It says false, and changes nothing, for a job that waits for a worker already. It
 // returns ErrNotFound, ErrRunning and ErrCompleted.
 //
 // A job that begins to run meanwhile stays as it is. One that waits for its next attempt, is begun and ends meanwhile may run
 // once more, which does no harm to what every job promises.
-func (q *Queue) Retry(ctx context.Context, id int64) (Record, bool, error) {
+func (q *Queue) Retry(ctx context.Context, id int64, also ...Also) (Record, bool, error) {
 	return q.handle(ctx, id, func(ctx context.Context, tx *database.Tx, t table, now State) error {
 		switch now {
 		case StateRunning:
@@ -157,13 +160,13 @@ func (q *Queue) Retry(ctx context.Context, id int64) (Record, bool, error) {
 		default:
 			return errors.Join(t.retry(ctx, id), forgetCancelling(ctx, tx, id))
 		}
-	})
+	}, also...)
 }
 
 // Cancel ends a job for good that waits, and asks one that is at work to end: workers hear of it at once on PostgreSQL, and
 // within two seconds elsewhere. It says false, and changes nothing, for a job that was cancelled already. It returns
 // ErrNotFound, and ErrCompleted and ErrDiscarded for a job that is over.
-func (q *Queue) Cancel(ctx context.Context, id int64) (Record, bool, error) {
+func (q *Queue) Cancel(ctx context.Context, id int64, also ...Also) (Record, bool, error) {
 	return q.handle(ctx, id, func(ctx context.Context, _ *database.Tx, t table, now State) error {
 		switch now {
 		case StateCancelled:
@@ -175,7 +178,7 @@ func (q *Queue) Cancel(ctx context.Context, id int64) (Record, bool, error) {
 		default:
 			return t.cancel(ctx, id)
 		}
-	})
+	}, also...)
 }
 
 // forgetCancelling has a job that was cancelled at work no longer be one whose next failure is final. On PostgreSQL River does
@@ -188,8 +191,8 @@ func forgetCancelling(ctx context.Context, tx *database.Tx, id int64) error {
 	return err
 }
 
-// handle does something to a job, whose state it gives, and says whether that has changed anything.
-func (q *Queue) handle(ctx context.Context, id int64, do func(context.Context, *database.Tx, table, State) error) (after Record, changed bool, err error) {
+// handle does something to a job, whose state it gives, and says whether that has changed anything: if so, also runs.
+func (q *Queue) handle(ctx context.Context, id int64, do func(context.Context, *database.Tx, table, State) error, also ...Also) (after Record, changed bool, err error) {
 	var refused error // by us: a statement's failure dooms the transaction, a refusal is no failure
 	err = q.looking(ctx, func(ctx context.Context, tx *database.Tx, t table) error {
 		refused, changed = nil, false
@@ -216,6 +219,16 @@ func (q *Queue) handle(ctx context.Context, id int64, do func(context.Context, *
 		after = q.record(row)
 		changed = row.State != before.State || after.Cancelled != isCancelled(before) || !row.ScheduledAt.Equal(before.ScheduledAt)
 		return nil
+	}, func(ctx context.Context, tx *database.Tx) error {
+		if !changed {
+			return nil
+		}
+		for _, f := range also {
+			if err := f(ctx, tx, after); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil {
 		err = refused
@@ -226,19 +239,25 @@ func (q *Queue) handle(ctx context.Context, id int64, do func(context.Context, *
 	return after, changed, nil
 }
 
-// looking runs fn in a transaction, for its deadlines and the classes of its errors.
-func (q *Queue) looking(ctx context.Context, fn func(context.Context, *database.Tx, table) error) error {
+// looking runs fn in a transaction, for its deadlines and the classes of its errors, and then what touches no job.
+func (q *Queue) looking(ctx context.Context, fn func(context.Context, *database.Tx, table) error, then ...func(context.Context, *database.Tx) error) error {
 	if q.engine == nil {
 		return errNotOpen
 	}
 	return q.db.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		return tx.Native(ctx, func(ctx context.Context, native any) error {
+		err := tx.Native(ctx, func(ctx context.Context, native any) error {
 			t, err := q.engine.on(native)
 			if err != nil {
 				return err
 			}
 			return fn(ctx, tx, t)
 		})
+		for _, f := range then {
+			if err == nil {
+				err = f(ctx, tx)
+			}
+		}
+		return err
 	})
 }
 

@@ -279,6 +279,37 @@ func TestAJobThatWasCancelledAtWorkMayFailAgainOnceItIsBroughtBack(t *testing.T)
 	})
 }
 
+func TestWhatBelongsToAChangeOfAJobCommitsWithIt(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, p place) {
+		q := p.open(t, errands(job.Options{}, done))
+		p.enqueue(t, q, 1)
+		id := newest(t, q).ID
+		var got []job.State
+		note := func(_ context.Context, _ *database.Tx, changed job.Record) error {
+			require.Equal(t, []any{id, "test.errand"}, []any{changed.ID, changed.Kind})
+			got = append(got, changed.State)
+			return nil
+		}
+		fault := errors.New("no ink")
+		_, _, err := q.Cancel(t.Context(), id, note, func(context.Context, *database.Tx, job.Record) error { return fault })
+		require.ErrorIs(t, err, fault)
+		require.Equal(t, job.StateAvailable, newest(t, q).State, "neither is done without the other")
+		for range 2 {
+			_, _, err = q.Cancel(t.Context(), id, note)
+			require.NoError(t, err)
+		}
+		for range 2 {
+			_, _, err = q.Retry(t.Context(), id, note)
+			require.NoError(t, err)
+		}
+		drain(t, q)
+		_, _, err = q.Retry(t.Context(), id, note)
+		require.ErrorIs(t, err, job.ErrCompleted)
+		require.Equal(t, []job.State{job.StateCancelled, job.StateCancelled, job.StateAvailable}, got, "where nothing changes there is nothing")
+	})
+}
+
 func TestADeadJobIsNotCancelled(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, p place) {

@@ -1,16 +1,24 @@
 package contract_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
+	"github.com/gatehouse/gatehouse/core/job"
+	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/modules/users"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -133,6 +141,10 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 			api.WorkJobs()
 			admin.Post(hook+"/deliveries/"+newestDelivery(t, admin, strings.TrimPrefix(hook, "/webhooks/"))+"/redeliver", nil).Status(http.StatusAccepted)
 		}, []string{"user.change done: boss > ada changed=[full_name]", "webhook.redeliver done: boss > - delivery_id webhook_id"}},
+		{"the command line, events", func() { replayAndRetry(t, api) }, []string{
+			"event.replay done: operator > - deliveries=1 destination=reader.changes event_id", "event.replay done: operator > - deliveries=2 destination=reader.changes since=2026-01-01T00:00:00.000000Z type=gatehouse.user.role_changed.v1",
+			"event.retry done: operator > - deliveries=1 destination=reader.changes", "event.retry done: operator > - deliveries=1 event_id",
+		}},
 		{"a webhook, deleted", func() { admin.Delete(hook, nil).Status(http.StatusNoContent) }, []string{"webhook.delete done: boss > - webhook_id"}},
 		{"a webhook, deleted again", func() { admin.Delete(hook, nil).Status(http.StatusNotFound) }, none},
 		{"logout", func() {
@@ -155,6 +167,13 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 			api.As(fresh).Delete("/users/me", leavingWith(fresh.Password)).Status(http.StatusNoContent)
 		}, []string{"user.delete done: fresh > fresh"}},
 		{"deleted", func() { admin.Delete("/users/"+reused.ID.String(), nil).Status(http.StatusNoContent) }, []string{"user.delete done: boss > reused"}},
+		{"the command line, jobs", func() {
+			admin.Post("/users", invitation("queued@example.com")).Status(http.StatusCreated)
+			handleNewestJob(t, api, api.App.CancelJob)
+			handleNewestJob(t, api, api.App.RetryJob)
+		}, []string{
+			"job.cancel done: operator > - job_id kind=auth.mail", "job.retry done: operator > - job_id kind=auth.mail", "user.invite done: boss > someone role=user <queued@example.com>",
+		}},
 		{"the command line, keys", func() {
 			_, err := api.App.RotateKeys(t.Context())
 			require.NoError(t, err)
@@ -164,5 +183,59 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 			admin = api.As(boss)
 		}, []string{"keys.revoke done: operator > -", "keys.rotate done: operator > -", "login done: boss > boss session_id"}},
 		{"deleted, again", func() { admin.Delete("/users/"+reused.ID.String(), nil).Status(http.StatusNotFound) }, none},
+	}
+}
+
+// handleNewestJob does something to a job as an operator does, twice: the second time changes nothing, and leaves no row.
+func handleNewestJob(t *testing.T, api *testkit.API, do func(context.Context, int64) (job.Record, bool, error)) {
+	t.Helper()
+	newest, err := api.App.Stores.Jobs.List(t.Context(), job.RecordQuery{Limit: 1})
+	require.NoError(t, err)
+	for _, want := range []bool{true, false} {
+		_, changed, err := do(t.Context(), newest.Items[0].ID)
+		require.NoError(t, err)
+		require.Equal(t, want, changed)
+	}
+}
+
+// withReader appends a module that follows changes of users, and takes no other role.
+func withReader(s *app.Stores) ([]module.Module, error) {
+	modules, err := app.Standard(s)
+	return append(modules, module.Module{Name: "reader", Subscribes: []event.Subscription{event.Subscribe("reader.changes",
+		event.On(func(context.Context, *database.Tx, event.Received[users.Updated]) error { return nil }),
+		event.On(func(context.Context, *database.Tx, event.Received[users.RoleChanged]) error {
+			return errors.New("no such role")
+		}),
+	)}}), err
+}
+
+// replayAndRetry offers events again as an operator does, when there is something to offer and when there is nothing.
+func replayAndRetry(t *testing.T, api *testkit.API) {
+	t.Helper()
+	newest := func(name string) uuid.UUID {
+		told, err := api.App.Stores.Events.List(t.Context(), event.Filter{Type: name, Limit: 1})
+		require.NoError(t, err)
+		return told[0].ID
+	}
+	const reader, role = "reader.changes", "gatehouse.user.role_changed.v1"
+	roles := event.Span{Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Type: role}
+	never := event.Span{Since: roles.Since, Until: roles.Since}
+	for _, c := range []struct {
+		offer func() (int, error)
+		want  int
+	}{
+		{func() (int, error) {
+			return api.App.ReplayEvent(t.Context(), reader, newest("gatehouse.user.updated.v1"))
+		}, 1},
+		{func() (int, error) { return api.App.ReplayEvents(t.Context(), reader, roles) }, 2},
+		{func() (int, error) { return api.App.ReplayEvents(t.Context(), "", never) }, 0},
+		{func() (int, error) { return 0, api.App.WorkJobs(t.Context()) }, 0},
+		{func() (int, error) { return api.App.RetryDeadEvents(t.Context(), "", newest(role)) }, 1},
+		{func() (int, error) { return api.App.RetryDeadEvents(t.Context(), reader) }, 1},
+		{func() (int, error) { return api.App.RetryDeadEvents(t.Context(), "") }, 0},
+	} {
+		n, err := c.offer()
+		require.NoError(t, err)
+		require.Equal(t, c.want, n)
 	}
 }

@@ -129,7 +129,7 @@ func TestStatement26EveryLoginRefusalAndAdministrativeActIsWrittenDown(t *testin
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		clk := clock.NewFake(time.Now())
-		api := audited(t, db, clk, toNobody())
+		api := audited(t, db, clk, toNobody(), testkit.WithBuild(withReader), testkit.WithSetting("events.max_attempts", "1"))
 		tr := &trail{t: t, api: api}
 		written := map[string]bool{}
 		names := map[account.ID]string{}
