@@ -1,8 +1,12 @@
 package main
 
 import (
+	"go/parser"
+	"go/token"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,13 +15,13 @@ import (
 func TestMistakesAreToldBeforeAnythingStarts(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"no such command: fly (there are burst, growth, profile, rows, start)": {"fly"},
-		"no such store: oracle (there are sqlite and postgres)":                {"burst", "-stores", "sqlite,oracle"},
-		"users must be 1000 to 2000000":                                        {"-users", "10"},
-		"time 1s to 30s":                                                       {"start", "-time", "1h"},
-		"rows: error parsing regexp":                                           {"-rows", "("},
-		`not "burst"`:                                                          {"-users", "1000", "burst"},
-		"help requested":                                                       {"growth", "-h"},
+		"no such command: fly (there are burst, cost, growth, profile, rows, start)": {"fly"},
+		"no such store: oracle (there are sqlite and postgres)":                      {"burst", "-stores", "sqlite,oracle"},
+		"users must be 1000 to 2000000":                                              {"-users", "10"},
+		"time 1s to 30s":                                                             {"start", "-time", "1h"},
+		"rows: error parsing regexp":                                                 {"-rows", "("},
+		`not "burst"`:                                                                {"-users", "1000", "burst"},
+		"help requested":                                                             {"growth", "-h"},
 	} {
 		err := run(t.Context(), args)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -109,5 +113,25 @@ func TestRegistrationsOfOneRunDiffer(t *testing.T) {
 	slices.Sort(bodies)
 	if len(slices.Compact(bodies)) != 100 {
 		t.Error("an address came twice")
+	}
+}
+
+func TestASilencedMethodReturnsAtOnce(t *testing.T) {
+	t.Parallel()
+	for file, method := range silenced {
+		to := filepath.Join(t.TempDir(), "quiet.go")
+		if err := silence(filepath.Join("..", filepath.FromSlash(file)), method, to); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.ParseFile(token.NewFileSet(), to, raw, parser.AllErrors); err != nil || !strings.Contains(string(raw), "error {\nif ctx != nil { return nil }\n") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if err := silence("cost.go", "fly", filepath.Join(t.TempDir(), "quiet.go")); err == nil {
+		t.Error("a method that is not there was found")
 	}
 }

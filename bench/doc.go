@@ -4,6 +4,7 @@
 //	go -C bench run .                the rows of docs/reference/performance.md
 //	go -C bench run . burst          a thousand requests at once on each endpoint; fails where a bound is broken
 //	go -C bench run . growth         the same work over tables of 1,000 to 1,000,000 users
+//	go -C bench run . cost           what outbox and audit trail add to a registration and a refresh; fails where it is over a tenth
 //	go -C bench run . start          from exec to healthy
 //	go -C bench run . profile        where the server's time goes, as files for `go tool pprof`
 //

@@ -39,7 +39,7 @@ func main() {
 
 // commands are what the first argument chooses; none chooses "rows".
 var commands = map[string]func(context.Context, *stage) error{
-	"rows": benchRows, "burst": benchBurst, "growth": benchGrowth, "start": benchStart, "profile": benchProfile,
+	"rows": benchRows, "burst": benchBurst, "growth": benchGrowth, "start": benchStart, "profile": benchProfile, "cost": benchCost,
 }
 
 func run(ctx context.Context, args []string) error {

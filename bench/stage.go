@@ -48,7 +48,7 @@ func openStage(ctx context.Context, o options) (_ *stage, err error) {
 	if s.cores, err = findCores(); err != nil {
 		return nil, err
 	}
-	if err := s.build(ctx); err != nil {
+	if err := s.build(ctx, "gatehouse"); err != nil {
 		return nil, err
 	}
 	for _, name := range o.stores {
@@ -79,11 +79,12 @@ func startPostgres(ctx context.Context, s *stage) (*store, error) {
 	return st, nil
 }
 
-// build makes the binary as releases are made.
-func (s *stage) build(ctx context.Context) error {
-	progress("building the binary")
-	s.binary = filepath.Join(s.dir, "gatehouse")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", s.binary, "./cmd/gatehouse")
+// build makes the binary as releases are made, but for further flags.
+func (s *stage) build(ctx context.Context, name string, flags ...string) error {
+	progress("building the binary: %s", name)
+	s.binary = filepath.Join(s.dir, name)
+	args := slices.Concat([]string{"build", "-trimpath", "-o", s.binary}, flags, []string{"./cmd/gatehouse"})
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = s.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

@@ -23,6 +23,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/egress"
+	"github.com/gatehouse/gatehouse/core/password"
 )
 
 // Option changes what Serve starts.
@@ -35,6 +36,7 @@ type options struct {
 	observe  func(context.Context, database.Statement)
 	recorder *Recorder
 	worker   bool
+	costly   bool // passwords cost what they do in production
 	egress   egress.Options
 }
 
@@ -78,6 +80,10 @@ func WithEgress(e egress.Options) Option { return func(o *options) { o.egress = 
 // WithRecorder notes which operation gave which status.
 func WithRecorder(r *Recorder) Option { return func(o *options) { o.recorder = r } }
 
+// WithPasswordCost hashes passwords at the cost that the settings say. Serve takes the cost out, which settings do not allow:
+// tests hash hundreds, and none is secret.
+func WithPasswordCost() Option { return func(o *options) { o.costly = true } }
+
 // WithWorker works jobs while the test runs, as a server does. Without it they wait for WorkJobs.
 func WithWorker() Option { return func(o *options) { o.worker = true } }
 
@@ -95,8 +101,8 @@ type API struct {
 	header   http.Header
 }
 
-// Serve starts the app on a database and stops it when the test ends. Limits are off unless WithLimits is given, and what
-// waits for a connection or for a password's hash waits for a minute, since a machine that runs many tests is a busy one.
+// Serve starts the app on a database and stops it when the test ends. Limits are off unless WithLimits is given, passwords cost
+// nothing unless WithPasswordCost is, and what waits for a connection or for a password's hash waits for a minute, since a machine that runs many tests is a busy one.
 func Serve(t testing.TB, db Database, opts ...Option) *API {
 	t.Helper()
 	o := options{build: app.Standard, settings: map[string]string{
@@ -117,6 +123,9 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 	defer cancel()
 	require.NoError(t, a.Open(ctx))
 	t.Cleanup(func() { a.Close(context.Background()) })
+	if !o.costly {
+		*a.Stores.Passwords = *password.NewHasher(password.Settings{Memory: 64 << 10, Time: 1, Parallel: 1, QueueDeadline: time.Minute})
+	}
 	require.NoError(t, a.Stores.Push.Wait(ctx), "the channel to other instances") // when it comes alive, caches are cleared
 	handler, err := a.Handler()
 	require.NoError(t, err)

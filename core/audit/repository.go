@@ -26,9 +26,8 @@ func (r repository) insertChunk(ctx context.Context, rows []row) error {
 		args = append(args, a.id, a.at, a.action, string(a.outcome), orNull(a.reason), string(a.actorKind), idOrNull(a.actor), idOrNull(a.target), a.count, a.details,
 			orNull(a.ip), orNull(a.userAgent), a.clientSalt, a.clientDigest, orNull(a.email), a.emailSalt, a.emailDigest, a.mac)
 	}
-	_, err := r.q.Exec(ctx, `INSERT INTO gatehouse_audit (id, occurred_at, action, outcome, reason, actor_kind, actor, target, count, details, ip, user_agent, client_salt, client_digest, email, email_salt, email_digest, mac) VALUES `+
+	return r.q.Queue(ctx, `INSERT INTO gatehouse_audit (id, occurred_at, action, outcome, reason, actor_kind, actor, target, count, details, ip, user_agent, client_salt, client_digest, email, email_salt, email_digest, mac) VALUES `+
 		one+strings.Repeat(`, `+one, len(rows)-1), args...)
-	return err
 }
 
 // orNull is NULL for a text that says nothing.
@@ -152,7 +151,7 @@ func (r repository) erase(ctx context.Context, id account.ID) error {
 		`UPDATE gatehouse_audit SET ip = NULL, user_agent = NULL, client_salt = NULL WHERE target = ? AND actor IS NULL AND client_salt IS NOT NULL`,
 		`UPDATE gatehouse_audit SET email = NULL, email_salt = NULL WHERE target = ? AND email_salt IS NOT NULL`,
 	} {
-		if _, err := r.q.Exec(ctx, sql, id); err != nil {
+		if err := r.q.Queue(ctx, sql, id); err != nil {
 			return err
 		}
 	}
@@ -160,8 +159,7 @@ func (r repository) erase(ctx context.Context, id account.ID) error {
 }
 
 func (r repository) insertErasure(ctx context.Context, id account.ID, at time.Time, mac []byte) error {
-	_, err := r.q.Exec(ctx, `INSERT INTO gatehouse_audit_erasures (account, erased_at, mac) VALUES (?, ?, ?) ON CONFLICT (account) DO NOTHING`, id, at, mac)
-	return err
+	return r.q.Queue(ctx, `INSERT INTO gatehouse_audit_erasures (account, erased_at, mac) VALUES (?, ?, ?) ON CONFLICT (account) DO NOTHING`, id, at, mac)
 }
 
 // erasure gives false where there was none.

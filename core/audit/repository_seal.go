@@ -39,8 +39,7 @@ func (r repository) lockHead(ctx context.Context) (head, error) {
 }
 
 func (r repository) setHead(ctx context.Context, h head) error {
-	_, err := r.q.Exec(ctx, `UPDATE gatehouse_audit_head SET last_number = ?, seals = ?, dropped = ?, digest = ?, signature = ? WHERE singleton = 1`, h.last, h.seals, h.dropped, h.digest, h.signature)
-	return err
+	return r.q.Queue(ctx, `UPDATE gatehouse_audit_head SET last_number = ?, seals = ?, dropped = ?, digest = ?, signature = ? WHERE singleton = 1`, h.last, h.seals, h.dropped, h.digest, h.signature)
 }
 
 // number numbers the first rows without a number. It orders as gatehouse_audit_unsealed_idx does.
@@ -88,9 +87,8 @@ func (s *seal) into() []any {
 }
 
 func (r repository) insertSeal(ctx context.Context, s seal) error {
-	_, err := r.q.Exec(ctx, `INSERT INTO gatehouse_audit_seals (number, first_number, last_number, newest_at, sealed_at, previous, entries, entries_digest, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	return r.q.Queue(ctx, `INSERT INTO gatehouse_audit_seals (number, first_number, last_number, newest_at, sealed_at, previous, entries, entries_digest, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		s.number, s.first, s.last, s.newest, s.sealedAt, s.previous, s.entries, s.entriesDigest, s.signature)
-	return err
 }
 
 // seals gives the seals behind a number, in order.
@@ -123,9 +121,8 @@ func (r repository) seal(ctx context.Context, number int64) (seal, bool, error) 
 
 // drop takes the rows and the entries of a seal away.
 func (r repository) drop(ctx context.Context, s seal) error {
-	if _, err := r.q.Exec(ctx, `DELETE FROM gatehouse_audit WHERE number >= ? AND number <= ?`, s.first, s.last); err != nil {
+	if err := r.q.Queue(ctx, `DELETE FROM gatehouse_audit WHERE number >= ? AND number <= ?`, s.first, s.last); err != nil {
 		return err
 	}
-	_, err := r.q.Exec(ctx, `UPDATE gatehouse_audit_seals SET entries = NULL, dropped_at = ?, drop_signature = ? WHERE number = ?`, s.droppedAt, s.dropSignature, s.number)
-	return err
+	return r.q.Queue(ctx, `UPDATE gatehouse_audit_seals SET entries = NULL, dropped_at = ?, drop_signature = ? WHERE number = ?`, s.droppedAt, s.dropSignature, s.number)
 }

@@ -41,11 +41,13 @@ type Statement struct {
 
 // Querier runs SQL. DB and *Tx implement it. Values are bound in place of each ?.
 //
-// Exec gives the number of rows that changed. Query gives rows that must be closed. QueryRow runs nothing until its Scan,
+// Exec gives the number of rows that changed. Queue is for changes whose outcome nobody looks at, for they cannot fail but by
+// a fault: a transaction sends them together with what follows. Query gives rows that must be closed. QueryRow runs nothing until its Scan,
 // and is for statements that find at most one row by key; on a DB both are for reading alone, since SQLite sends them
 // to handles that cannot write.
 type Querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (int64, error)
+	Queue(ctx context.Context, sql string, args ...any) error
 	Query(ctx context.Context, sql string, args ...any) (*Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) *Row
 	ExecRow(ctx context.Context, sql string, args ...any) *Row
@@ -122,6 +124,12 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (int64, error) 
 		return 0, err
 	}
 	return db.engine.exec(ctx, sql, bound)
+}
+
+// Queue implements Querier. There is nothing to send it with, so it is Exec.
+func (db *DB) Queue(ctx context.Context, sql string, args ...any) error {
+	_, err := db.Exec(ctx, sql, args...)
+	return err
 }
 
 // Query implements Querier.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,8 +60,10 @@ func TestClosedDatabaseIsUnavailable(t *testing.T) {
 	})
 }
 
-// cable is a line to the server that tests can cut.
+// cable is a line to the server that tests can cut, and that counts how often the client spoke after the server.
 type cable struct {
+	trips    atomic.Int64
+	spoke    atomic.Bool // the client did, last
 	listener net.Listener
 	server   string
 	mu       sync.Mutex
@@ -97,18 +100,21 @@ func (c *cable) accept() {
 		}
 		c.open = append(c.open, in, out)
 		c.mu.Unlock()
-		c.done.Go(func() { pipe(in, out) })
-		c.done.Go(func() { pipe(out, in) })
+		c.done.Go(func() { c.pipe(in, out, true) })
+		c.done.Go(func() { c.pipe(out, in, false) })
 	}
 }
 
-func pipe(from, to net.Conn) {
+func (c *cable) pipe(from, to net.Conn, client bool) {
 	defer func() { _ = from.Close(); _ = to.Close() }()
 	buf := make([]byte, 4096)
 	for {
 		n, err := from.Read(buf)
 		if err != nil {
 			return
+		}
+		if !c.spoke.Swap(client) && client {
+			c.trips.Add(1)
 		}
 		if _, err := to.Write(buf[:n]); err != nil {
 			return
@@ -128,6 +134,17 @@ func (c *cable) set(cut bool) {
 	}
 }
 
+// wire leads the store through a cable.
+func (s *store) wire(t *testing.T) *cable {
+	t.Helper()
+	u, err := url.Parse(s.settings.URL.Reveal())
+	require.NoError(t, err)
+	line := newCable(t, u.Host)
+	u.Host = line.listener.Addr().String()
+	s.settings.URL = secret.New(u.String())
+	return line
+}
+
 func TestServiceComesBackWithTheServer(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("TEST_POSTGRES_URL") == "" {
@@ -135,11 +152,8 @@ func TestServiceComesBackWithTheServer(t *testing.T) {
 	}
 	s := postgresStore(t)
 	s.withThings(t)
-	u, err := url.Parse(s.settings.URL.Reveal())
-	require.NoError(t, err)
-	line := newCable(t, u.Host)
-	u.Host = line.listener.Addr().String()
-	s.settings.URL, s.settings.PoolMin = secret.New(u.String()), 3
+	line := s.wire(t)
+	s.settings.PoolMin = 3
 	db := s.open(t)
 	ctx := t.Context()
 	read := func() error {

@@ -10,13 +10,14 @@ import (
 
 const beginTx = "begin isolation level read committed"
 
-// pgTx is a transaction and the connection it runs on. It begins with its first statement: a round trip to the server costs
-// more than most statements do.
+// pgTx is a transaction and the connection it runs on. What nobody looks at the answer of, its beginning first of all, waits
+// for the next statement and is sent with that: a round trip to the server costs more than most statements do.
 type pgTx struct {
-	p     *postgres
-	conn  *pgxpool.Conn
-	begun bool
-	tx    pgx.Tx // made where a library asks for it
+	p       *postgres
+	conn    *pgxpool.Conn
+	waiting *pgx.Batch
+	begun   bool   // it was sent, or is doomed
+	tx      pgx.Tx // made where a library asks for it
 }
 
 func (p *postgres) begin(ctx context.Context) (engineTx, *refusal) {
@@ -24,20 +25,33 @@ func (p *postgres) begin(ctx context.Context) (engineTx, *refusal) {
 	if r != nil {
 		return nil, r
 	}
-	return &pgTx{p: p, conn: c}, nil
+	t := &pgTx{p: p, conn: c, waiting: &pgx.Batch{}}
+	t.waiting.Queue(beginTx)
+	return t, nil
 }
 
 // over is how the next statement is sent.
 func (t *pgTx) over() sender {
-	if t.begun {
+	if t.waiting.Len() == 0 {
 		return t.conn.Conn()
 	}
-	t.begun = true // or doomed
-	return opening{t.conn.Conn()}
+	return behind{t.conn.Conn(), t.take()}
+}
+
+// take gives what waits, to be sent now.
+func (t *pgTx) take() *pgx.Batch {
+	waiting := t.waiting
+	t.waiting, t.begun = &pgx.Batch{}, true
+	return waiting
 }
 
 func (t *pgTx) exec(ctx context.Context, sql string, args []any) (int64, *refusal) {
 	return t.p.execOn(ctx, t.conn.Conn(), t.over(), sql, args)
+}
+
+func (t *pgTx) queue(_ context.Context, sql string, args []any) *refusal {
+	t.waiting.Queue(t.p.texts.rebind(sql), args...)
+	return nil
 }
 
 func (t *pgTx) query(ctx context.Context, sql string, args []any, failed func(*refusal)) (cursor, *refusal) {
@@ -49,50 +63,64 @@ func (t *pgTx) query(ctx context.Context, sql string, args []any, failed func(*r
 	return cur, nil
 }
 
-// lock waits for the advisory lock of that name, which ends with the transaction. Two names may share a lock, by a chance
-// of one in 2^64.
+// lock has the next statement wait for the advisory lock of that name, which ends with the transaction. Two names may share
+// a lock, by a chance of one in 2^64.
 func (t *pgTx) lock(ctx context.Context, name string) *refusal {
-	_, r := t.exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", []any{name})
-	return r
+	return t.queue(ctx, "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", []any{name})
 }
 
 // native gives a library pgx's own transaction. Where ours has begun, pgx is given nothing to begin with.
 func (t *pgTx) native(ctx context.Context, fn func(ctx context.Context, native any) error) *refusal {
 	ctx, cancel := context.WithTimeout(ctx, t.p.statementTimeout)
 	defer cancel()
-	if t.tx == nil {
-		how := pgx.TxOptions{BeginQuery: beginTx}
-		if t.begun {
-			how.BeginQuery = ";"
-		}
-		t.begun = true
-		tx, err := t.conn.Conn().BeginTx(ctx, how)
-		if err != nil {
-			return t.p.fault(ctx, t.conn.Conn(), err)
-		}
-		t.tx = tx
+	err := t.open(ctx)
+	if err == nil {
+		err = fn(ctx, t.tx)
 	}
-	if err := fn(ctx, t.tx); err != nil {
+	if err != nil {
 		return t.p.fault(ctx, t.conn.Conn(), err)
 	}
 	return nil
 }
 
+// open sends what waits, and makes the transaction of pgx.
+func (t *pgTx) open(ctx context.Context) (err error) {
+	begin := ";"
+	if t.untouched() {
+		_ = t.take() // pgx begins
+		begin = beginTx
+	}
+	if t.waiting.Len() > 0 {
+		if err := t.conn.SendBatch(ctx, t.take()).Close(); err != nil {
+			return err
+		}
+	}
+	if t.tx == nil {
+		t.tx, err = t.conn.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: begin})
+	}
+	return err
+}
+
+// untouched says that no statement was given to it.
+func (t *pgTx) untouched() bool { return !t.begun && t.waiting.Len() == 1 }
+
 // commit does not end with the caller's context: a commit cut short may or may not have happened.
 func (t *pgTx) commit(ctx context.Context) *refusal {
-	defer t.conn.Release()
-	if !t.begun {
+	if t.untouched() {
+		t.conn.Release()
 		return nil
 	}
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.p.statementTimeout)
 	defer cancel()
-	tag, err := t.conn.Exec(deadline, "commit")
+	tag, err := t.over().Exec(deadline, "commit")
 	if err == nil && tag.String() == "ROLLBACK" {
 		err = pgx.ErrTxCommitRollback
 	}
 	if err != nil {
+		defer t.rollback(ctx) // where a statement failed that waited for the commit
 		return t.p.fault(deadline, t.conn.Conn(), err)
 	}
+	t.conn.Release()
 	return nil
 }
 
@@ -107,12 +135,15 @@ func (t *pgTx) rollback(ctx context.Context) {
 	_, _ = t.conn.Exec(deadline, "rollback")
 }
 
-// opening sends a transaction's beginning and its first statement at once.
-type opening struct{ conn *pgx.Conn }
+// behind sends a statement at once with those that wait before it. One that fails has the rest skipped, the commit too.
+type behind struct {
+	conn   *pgx.Conn
+	before *pgx.Batch
+}
 
 // Exec implements sender.
-func (o opening) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	rows, err := o.Query(ctx, sql, args...)
+func (b behind) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	rows, err := b.Query(ctx, sql, args...)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -121,25 +152,26 @@ func (o opening) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 }
 
 // Query implements sender.
-func (o opening) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	var both pgx.Batch
-	both.Queue(beginTx)
-	both.Queue(sql, args...)
-	answers := o.conn.SendBatch(ctx, &both)
-	if _, err := answers.Exec(); err != nil {
-		_ = answers.Close() // the same again
-		return nil, err
+func (b behind) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	n := b.before.Len()
+	b.before.Queue(sql, args...)
+	answers := b.conn.SendBatch(ctx, b.before)
+	for range n {
+		if _, err := answers.Exec(); err != nil {
+			_ = answers.Close() // the same again
+			return nil, err
+		}
 	}
 	rows, err := answers.Query()
 	if err != nil {
 		_ = answers.Close() // as above
 		return nil, err
 	}
-	return &openingRows{Rows: rows, answers: answers}, nil
+	return &lastRows{Rows: rows, answers: answers}, nil
 }
 
-// openingRows are all that is to be read of a batch, and end it.
-type openingRows struct {
+// lastRows are all that is left to be read of a batch, and end it.
+type lastRows struct {
 	pgx.Rows
 
 	answers pgx.BatchResults
@@ -147,13 +179,13 @@ type openingRows struct {
 }
 
 // Close reads to the end, of the rows and of the batch.
-func (r *openingRows) Close() {
+func (r *lastRows) Close() {
 	r.Rows.Close()
 	r.err = r.answers.Close()
 }
 
 // Err implements pgx.Rows.
-func (r *openingRows) Err() error {
+func (r *lastRows) Err() error {
 	if err := r.Rows.Err(); err != nil {
 		return err
 	}

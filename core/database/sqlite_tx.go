@@ -105,6 +105,12 @@ func (t *sqliteTx) exec(ctx context.Context, text string, args []any) (int64, *r
 	return n, nil
 }
 
+// queue waits for nothing: there is no way to and fro.
+func (t *sqliteTx) queue(ctx context.Context, text string, args []any) *refusal {
+	_, r := t.exec(ctx, text, args)
+	return r
+}
+
 func (t *sqliteTx) query(ctx context.Context, text string, args []any, failed func(*refusal)) (cursor, *refusal) {
 	deadline, cancel := context.WithTimeout(ctx, t.e.statementTimeout)
 	rows, err := t.tx.QueryContext(deadline, text, args...) //nolint:rowserrcheck // the cursor's

@@ -15,6 +15,7 @@ const (
 // engineTx is one engine's transaction. After commit or rollback it is over.
 type engineTx interface {
 	exec(ctx context.Context, sql string, args []any) (int64, *refusal)
+	queue(ctx context.Context, sql string, args []any) *refusal
 	query(ctx context.Context, sql string, args []any, failed func(*refusal)) (cursor, *refusal)
 	lock(ctx context.Context, name string) *refusal
 	native(ctx context.Context, fn func(ctx context.Context, native any) error) *refusal
@@ -130,6 +131,20 @@ func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (int64, error) 
 	return n, nil
 }
 
+// Queue implements Querier. The statement runs before the next one and before the commit, on PostgreSQL in one round trip with
+// it, so that its error may come from there. What args point at stays as it is until then.
+func (tx *Tx) Queue(ctx context.Context, sql string, args ...any) error {
+	bound, err := tx.prepare(ctx, sql, args)
+	if err != nil {
+		return err
+	}
+	if r := tx.inner.queue(ctx, sql, bound); r != nil {
+		tx.fail(r)
+		return r.answer()
+	}
+	return nil
+}
+
 // Query implements Querier. Close the rows before the next statement.
 func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
 	return tx.query(ctx, sql, args, false)
@@ -158,8 +173,9 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any, _ bool) (*Rows,
 	return &Rows{cursor: c, kind: tx.db.kind}, nil
 }
 
-// Lock makes transactions that lock the same name run one after the other, for rules over several rows. It is held until
-// the transaction ends. SQLite has one writer at a time anyway.
+// Lock makes transactions that lock the same name run one after the other, for rules over several rows: no statement behind it
+// runs before it is held, and it is held until the transaction ends. It is queued like a statement. SQLite has one writer at a
+// time anyway.
 func (tx *Tx) Lock(ctx context.Context, name string) error {
 	if tx.done.Load() {
 		return errTxFinished

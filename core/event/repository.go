@@ -42,9 +42,8 @@ func (r repository) insertChunk(ctx context.Context, rows []row) error {
 		}
 		args = append(args, e.id, e.name, e.source, e.subject, e.at, e.data, e.personal, trace)
 	}
-	_, err := r.q.Exec(ctx, `INSERT INTO gatehouse_events (id, type, source, subject, occurred_at, data, personal, traceparent) VALUES `+
+	return r.q.Queue(ctx, `INSERT INTO gatehouse_events (id, type, source, subject, occurred_at, data, personal, traceparent) VALUES `+
 		one+strings.Repeat(`, `+one, len(rows)-1), args...)
-	return err
 }
 
 // lockOrder locks the order until the transaction ends, and gives the last number.
@@ -54,8 +53,7 @@ func (r repository) lockOrder(ctx context.Context) (last int64, err error) {
 }
 
 func (r repository) setLast(ctx context.Context, last int64) error {
-	_, err := r.q.Exec(ctx, `UPDATE gatehouse_event_order SET last = ? WHERE singleton = 1`, last)
-	return err
+	return r.q.Queue(ctx, `UPDATE gatehouse_event_order SET last = ? WHERE singleton = 1`, last)
 }
 
 // number numbers the first events without a number. It orders as gatehouse_events_unnumbered_idx does.
@@ -146,15 +144,13 @@ func (r repository) byID(ctx context.Context, id uuid.UUID) (stored, error) {
 }
 
 func (r repository) erasePersonal(ctx context.Context, id account.ID) error {
-	_, err := r.q.Exec(ctx, `UPDATE gatehouse_events SET personal = NULL WHERE subject = ? AND personal IS NOT NULL`, id)
-	return err
+	return r.q.Queue(ctx, `UPDATE gatehouse_events SET personal = NULL WHERE subject = ? AND personal IS NOT NULL`, id)
 }
 
 // eraseErrors takes out what handlers said of an account's events, which may quote them.
 func (r repository) eraseErrors(ctx context.Context, id account.ID) error {
-	_, err := r.q.Exec(ctx, `
+	return r.q.Queue(ctx, `
 		UPDATE gatehouse_event_deliveries SET error = NULL WHERE number IN (SELECT number FROM gatehouse_events WHERE subject = ?)`, id)
-	return err
 }
 
 // sight is what a relay sees when it looks.

@@ -85,11 +85,10 @@ type delivery struct {
 }
 
 func (r repository) putDelivery(ctx context.Context, d delivery) error {
-	_, err := r.q.Exec(ctx, `
+	return r.q.Queue(ctx, `
 		INSERT INTO gatehouse_event_deliveries (number, destination, subject, attempts, due_at, dead_at, error) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (destination, number) DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at, dead_at = excluded.dead_at, error = excluded.error`,
 		*d.number, d.destination, d.Subject, d.attempts, d.dueAt, d.deadAt, d.fault)
-	return err
 }
 
 // changeDue gives false where the delivery is no longer due.
@@ -128,8 +127,7 @@ func (r repository) due(ctx context.Context, name string, now time.Time, limit i
 
 // removeOpen deletes a delivery that waits, due or not.
 func (r repository) removeOpen(ctx context.Context, d delivery) error {
-	_, err := r.q.Exec(ctx, `DELETE FROM gatehouse_event_deliveries WHERE destination = ? AND number = ? AND dead_at IS NULL`, d.destination, *d.number)
-	return err
+	return r.q.Queue(ctx, `DELETE FROM gatehouse_event_deliveries WHERE destination = ? AND number = ? AND dead_at IS NULL`, d.destination, *d.number)
 }
 
 // heldUp gives the numbers of the events between two, the second included, that wait for an earlier one of their subject.
@@ -161,11 +159,10 @@ func (r repository) behind(ctx context.Context, d delivery, limit int) ([]delive
 
 // releaseNext makes the first delivery that waits for a subject due, where none of it is.
 func (r repository) releaseNext(ctx context.Context, name string, subject account.ID, now time.Time) error {
-	_, err := r.q.Exec(ctx, `
+	return r.q.Queue(ctx, `
 		UPDATE gatehouse_event_deliveries SET due_at = ? WHERE destination = ? AND due_at IS NULL AND dead_at IS NULL AND number = (
 			SELECT x.number FROM gatehouse_event_deliveries x WHERE x.destination = ? AND x.subject = ? AND x.dead_at IS NULL ORDER BY x.number LIMIT 1)`,
 		now, name, name, subject)
-	return err
 }
 
 // floor gives the number up to which every destination has read.
@@ -195,10 +192,9 @@ func (r repository) oldest(ctx context.Context, behind, upTo int64, limit int) (
 
 // remove deletes events between two numbers, but for those that a destination is still to get.
 func (r repository) remove(ctx context.Context, from, to int64) error {
-	_, err := r.q.Exec(ctx, `
+	return r.q.Queue(ctx, `
 		DELETE FROM gatehouse_events WHERE number >= ? AND number <= ? AND NOT EXISTS (
 			SELECT 1 FROM gatehouse_event_deliveries x WHERE x.number = gatehouse_events.number AND x.dead_at IS NULL)`, from, to)
-	return err
 }
 
 // deliveries gives what is kept of an event's deliveries.

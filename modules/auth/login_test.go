@@ -208,7 +208,7 @@ func TestAHundredGuessesAtOnceAreTen(t *testing.T) {
 func TestAnUnansweredLoginIsNotCountedAsFailed(t *testing.T) {
 	t.Parallel()
 	api := testkit.Serve(t, testkit.SQLite(t), append(attackable(clock.System{}), testkit.WithSetting("ratelimit.login_failure", "1/15m"),
-		testkit.WithSetting("password.permits", "1"), testkit.WithSetting("password.queue_deadline", "1ms"))...)
+		testkit.WithPasswordCost(), testkit.WithSetting("password.permits", "1"), testkit.WithSetting("password.queue_deadline", "1ms"))...)
 	u := api.User()
 	var wg sync.WaitGroup
 	for range 20 {

@@ -26,21 +26,18 @@ func (r repository) failures(ctx context.Context, digest []byte) (failures, erro
 }
 
 func (r repository) putFailures(ctx context.Context, digest []byte, f failures) error {
-	_, err := r.q.Exec(ctx, `
+	return r.q.Queue(ctx, `
 		INSERT INTO auth_login_attempts (digest, failures, blocked_until, expires_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (digest) DO UPDATE SET failures = excluded.failures, blocked_until = excluded.blocked_until, expires_at = excluded.expires_at`,
 		digest, f.count, f.blockedUntil, f.expiresAt)
-	return err
 }
 
 func (r repository) forgetFailures(ctx context.Context, digest []byte) error {
-	_, err := r.q.Exec(ctx, `DELETE FROM auth_login_attempts WHERE digest = ?`, digest)
-	return err
+	return r.q.Queue(ctx, `DELETE FROM auth_login_attempts WHERE digest = ?`, digest)
 }
 
 func (r repository) uncount(ctx context.Context, digest []byte, now time.Time) error {
-	_, err := r.q.Exec(ctx, `UPDATE auth_login_attempts SET failures = failures - 1, blocked_until = ? WHERE digest = ? AND failures > 0`, now, digest)
-	return err
+	return r.q.Queue(ctx, `UPDATE auth_login_attempts SET failures = failures - 1, blocked_until = ? WHERE digest = ? AND failures > 0`, now, digest)
 }
 
 func (r repository) isKnown(ctx context.Context, digest []byte, now time.Time) (bool, error) {
@@ -53,28 +50,26 @@ func (r repository) isKnown(ctx context.Context, digest []byte, now time.Time) (
 }
 
 func (r repository) remember(ctx context.Context, id account.ID, p place, until time.Time) error {
-	_, err := r.q.Exec(ctx, `
+	return r.q.Queue(ctx, `
 		INSERT INTO auth_known_addresses (digest, account_id, failures_digest, expires_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (digest) DO UPDATE SET
 			account_id = excluded.account_id, failures_digest = excluded.failures_digest, expires_at = excluded.expires_at`, p.known, id, p.budget, until)
-	return err
 }
 
 // prune looks only at digests that begin with the same byte as the attempt's.
 func (r repository) prune(ctx context.Context, a attempt, now time.Time, keep int) error {
 	first, last := sameStart(a.digest)
-	if _, err := r.q.Exec(ctx, `DELETE FROM auth_login_attempts WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now); err != nil {
+	if err := r.q.Queue(ctx, `DELETE FROM auth_login_attempts WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now); err != nil {
 		return err
 	}
-	if _, err := r.q.Exec(ctx, `
+	if err := r.q.Queue(ctx, `
 		DELETE FROM auth_login_attempts WHERE digest IN (
 			SELECT digest FROM auth_login_attempts WHERE digest >= ? AND digest <= ? ORDER BY expires_at DESC LIMIT ? OFFSET ?)`,
 		first, last, keep, keep); err != nil {
 		return err
 	}
 	first, last = sameStart(a.place.known)
-	_, err := r.q.Exec(ctx, `DELETE FROM auth_known_addresses WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now)
-	return err
+	return r.q.Queue(ctx, `DELETE FROM auth_known_addresses WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now)
 }
 
 // sameStart bounds the digests that begin with the same byte.
@@ -124,8 +119,7 @@ func (r repository) useToken(ctx context.Context, id token.MailedID, now time.Ti
 
 // voidTokens uses up all that was mailed to an account, but for what has the purpose that is spared.
 func (r repository) voidTokens(ctx context.Context, id account.ID, spared token.MailedPurpose, now time.Time) error {
-	_, err := r.q.Exec(ctx, `UPDATE auth_mailed_tokens SET used_at = ? WHERE account_id = ? AND purpose <> ? AND used_at IS NULL`, now, id, string(spared))
-	return err
+	return r.q.Queue(ctx, `UPDATE auth_mailed_tokens SET used_at = ? WHERE account_id = ? AND purpose <> ? AND used_at IS NULL`, now, id, string(spared))
 }
 
 // tokens lists what was mailed last to an account for each purpose.
@@ -201,7 +195,7 @@ func (r repository) erase(ctx context.Context, id account.ID) error {
 		`DELETE FROM auth_login_attempts WHERE digest IN (SELECT failures_digest FROM auth_known_addresses WHERE account_id = ?)`,
 		`DELETE FROM auth_known_addresses WHERE account_id = ?`,
 	} {
-		if _, err := r.q.Exec(ctx, sql, id); err != nil {
+		if err := r.q.Queue(ctx, sql, id); err != nil {
 			return err
 		}
 	}

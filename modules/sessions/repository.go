@@ -13,11 +13,10 @@ import (
 type repository struct{ q database.Querier }
 
 func (r repository) insert(ctx context.Context, s session) error {
-	_, err := r.q.Exec(ctx, `
+	return r.q.Queue(ctx, `
 		INSERT INTO sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		s.id, s.account, int64(s.generation), s.currentDigest, s.createdAt, s.createdAt, s.idleExpiresAt, s.expiresAt, s.client.UserAgent, s.client.Addr.String())
-	return err
 }
 
 // state gives false where there is no such session.

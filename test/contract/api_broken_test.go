@@ -55,7 +55,6 @@ func (s *stage) broken() *testkit.API {
 	const key = "broken"
 	if s.apps[key] == nil {
 		s.apps[key] = testkit.Serve(s.theatre.t, s.db, append(s.options(nil), testkit.WithBuild(withBroken))...)
-		hashCheaply(s.apps[key])
 	}
 	return s.apps[key].For(s.T)
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
-	"github.com/gatehouse/gatehouse/core/password"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -46,16 +45,8 @@ func (h *theatre) serve(settings ...string) *testkit.API {
 	key := strings.Join(settings, " ")
 	if h.apps[key] == nil {
 		h.apps[key] = testkit.Serve(h.t, h.db, h.options(settings)...)
-		if !strings.Contains(key, "password.") {
-			hashCheaply(h.apps[key])
-		}
 	}
 	return h.apps[key]
-}
-
-// hashCheaply takes the cost out of passwords, which settings do not allow: hundreds are hashed here, and none is secret.
-func hashCheaply(api *testkit.API) {
-	*api.App.Stores.Passwords = *password.NewHasher(password.Settings{Memory: 64 << 10, Time: 1, Parallel: 1, QueueDeadline: time.Minute})
 }
 
 func (h *theatre) options(settings []string) []testkit.Option {
@@ -63,6 +54,9 @@ func (h *theatre) options(settings []string) []testkit.Option {
 	for _, s := range settings {
 		path, value, _ := strings.Cut(s, "=")
 		opts = append(opts, testkit.WithSetting(path, value))
+		if strings.HasPrefix(path, "password.") {
+			opts = append(opts, testkit.WithPasswordCost())
+		}
 	}
 	return opts
 }
@@ -113,7 +107,6 @@ func (s *stage) another(settings ...string) *testkit.API {
 		db = testkit.Postgres(s.T)
 	}
 	api := testkit.Serve(s.T, db, s.options(append(settings, "data_dir="+s.TempDir()))...)
-	hashCheaply(api)
 	return api
 }
 

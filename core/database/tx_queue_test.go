@@ -1,0 +1,146 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/errs"
+)
+
+func TestQueuedStatementsRunInOrderBeforeWhatFollows(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s store) {
+		var seen []string
+		db := s.withThings(t, func(_ *Settings, o *Options) {
+			o.Observe = func(_ context.Context, s Statement) {
+				if s.InTx {
+					seen = append(seen, s.SQL)
+				}
+			}
+		})
+		const (
+			double = "UPDATE things SET size = size * 2 WHERE id = ?"
+			read   = "SELECT size FROM things WHERE id = ?"
+		)
+		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+			require.NoError(t, tx.Queue(ctx, grow, firstThing))
+			require.NoError(t, tx.Queue(ctx, double, firstThing))
+			var n int
+			require.NoError(t, tx.QueryRow(ctx, read, firstThing).Scan(&n))
+			require.Equal(t, 2, n)
+			require.NoError(t, tx.Queue(ctx, grow, firstThing))
+			require.NoError(t, exec(ctx, tx, double, firstThing))
+			require.NoError(t, tx.Queue(ctx, grow, firstThing))
+			require.NoError(t, tx.Lock(ctx, "things.first"))
+			require.NoError(t, tx.Queue(ctx, double, firstThing))
+			require.NoError(t, tx.Native(ctx, func(ctx context.Context, native any) error { return nativeGrow(ctx, native) }))
+			return tx.Queue(ctx, double, firstThing)
+		}))
+		require.Equal(t, (((2+1)*2+1)*2+1)*2, size(t, db))
+		require.Equal(t, []string{grow, double, read, grow, double, grow, double, double}, seen)
+		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error { return tx.Queue(ctx, grow, firstThing) }), "nothing else")
+		require.NoError(t, db.Queue(t.Context(), grow, firstThing), "outside a transaction it is at once")
+		require.Equal(t, 32, size(t, db))
+	})
+}
+
+func nativeGrow(ctx context.Context, native any) (err error) {
+	switch tx := native.(type) {
+	case pgx.Tx:
+		_, err = tx.Exec(ctx, "UPDATE things SET size = size + 1 WHERE id = $1", firstThing)
+	case *sql.Tx:
+		_, err = tx.ExecContext(ctx, grow, firstThing)
+	}
+	return err
+}
+
+func TestQueuedStatementThatFailsUndoesTheTransaction(t *testing.T) {
+	t.Parallel()
+	follow := map[string]func(ctx context.Context, tx *Tx) error{
+		"the commit":           func(context.Context, *Tx) error { return nil },
+		"a change":             func(ctx context.Context, tx *Tx) error { return exec(ctx, tx, grow, firstThing) },
+		"a read":               func(ctx context.Context, tx *Tx) error { return tx.QueryRow(ctx, "SELECT 1").Scan(new(int)) },
+		"a lock":               func(ctx context.Context, tx *Tx) error { return tx.Lock(ctx, "things") },
+		"a library":            func(ctx context.Context, tx *Tx) error { return tx.Native(ctx, nativeGrow) },
+		"another queued one":   func(ctx context.Context, tx *Tx) error { return tx.Queue(ctx, grow, firstThing) },
+		"an error of its own":  func(context.Context, *Tx) error { return errs.ErrNotFound },
+		"a read that it hides": func(ctx context.Context, tx *Tx) error { _ = tx.QueryRow(ctx, "SELECT 1").Scan(new(int)); return nil },
+	}
+	eachStore(t, func(t *testing.T, s store) {
+		db := s.withThings(t)
+		for what, f := range follow {
+			err := db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+				require.NoError(t, tx.Queue(ctx, grow, firstThing), what)
+				if err := tx.Queue(ctx, "INSERT INTO things (id, name) VALUES (?, 'first?;')", account.NewID()); err != nil {
+					return err // SQLite has it at once
+				}
+				return f(ctx, tx)
+			})
+			if what == "an error of its own" && s.name != "sqlite" {
+				require.ErrorIs(t, err, errs.ErrNotFound)
+			} else {
+				_, ok := UniqueViolation(err)
+				require.True(t, ok, "%s: %v", what, err)
+			}
+			require.Zero(t, size(t, db), what)
+			require.Zero(t, db.Stats().InUse, what)
+		}
+		require.NoError(t, exec(t.Context(), db, grow, firstThing), "the connection is of use")
+		require.LessOrEqual(t, db.Stats().Open, 4, "and was kept")
+	})
+}
+
+func TestQueuedStatementsOfALostConnectionAreUnavailable(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s store) {
+		if s.name == "sqlite" {
+			return // there is no connection to lose
+		}
+		line := s.wire(t)
+		db := s.withThings(t)
+		err := db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+			require.NoError(t, exec(ctx, tx, grow, firstThing))
+			line.set(true)
+			return tx.Queue(ctx, grow, firstThing)
+		})
+		require.ErrorIs(t, err, errs.ErrUnavailable)
+		line.set(false)
+		require.Eventually(t, func() bool { return db.Ping(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond)
+		require.Zero(t, size(t, db))
+	})
+}
+
+func TestATransactionOfQueuedStatementsTakesTwoRoundTrips(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s store) {
+		if s.name == "sqlite" {
+			return // it makes none
+		}
+		line := s.wire(t)
+		db := s.withThings(t, func(s *Settings, _ *Options) { s.PoolMax = 1 })
+		write := func() {
+			require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+				if err := exec(ctx, tx, grow, firstThing); err != nil {
+					return err
+				}
+				for range 5 {
+					if err := tx.Queue(ctx, grow, firstThing); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		}
+		write() // prepares
+		before := line.trips.Load()
+		write()
+		require.EqualValues(t, 2, line.trips.Load()-before)
+		require.Equal(t, 12, size(t, db))
+	})
+}
