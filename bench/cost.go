@@ -73,7 +73,7 @@ func benchCost(ctx context.Context, s *stage) error {
 func costOf(ctx context.Context, with, without *stage, st *store, r row) (cost, error) {
 	var rates, cpus [2][]float64
 	for range costRounds {
-		for _, i := range rand.Perm(2) {
+		for _, i := range rand.Perm(2) { //nolint:gosec // an order of runs
 			s := []*stage{with, without}[i]
 			var l line
 			if err := s.benchOnce(ctx, r, st, &l, false); err != nil {

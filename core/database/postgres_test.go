@@ -135,14 +135,14 @@ func (c *cable) set(cut bool) {
 }
 
 // wire leads the store through a cable.
-func (s *store) wire(t *testing.T) *cable {
+func (s store) wire(t *testing.T) (store, *cable) {
 	t.Helper()
 	u, err := url.Parse(s.settings.URL.Reveal())
 	require.NoError(t, err)
 	line := newCable(t, u.Host)
 	u.Host = line.listener.Addr().String()
 	s.settings.URL = secret.New(u.String())
-	return line
+	return s, line
 }
 
 func TestServiceComesBackWithTheServer(t *testing.T) {
@@ -152,7 +152,7 @@ func TestServiceComesBackWithTheServer(t *testing.T) {
 	}
 	s := postgresStore(t)
 	s.withThings(t)
-	line := s.wire(t)
+	s, line := s.wire(t)
 	s.settings.PoolMin = 3
 	db := s.open(t)
 	ctx := t.Context()

@@ -39,7 +39,7 @@ func TestQueuedStatementsRunInOrderBeforeWhatFollows(t *testing.T) {
 			require.NoError(t, tx.Queue(ctx, grow, firstThing))
 			require.NoError(t, tx.Lock(ctx, "things.first"))
 			require.NoError(t, tx.Queue(ctx, double, firstThing))
-			require.NoError(t, tx.Native(ctx, func(ctx context.Context, native any) error { return nativeGrow(ctx, native) }))
+			require.NoError(t, tx.Native(ctx, nativeGrow))
 			return tx.Queue(ctx, double, firstThing)
 		}))
 		require.Equal(t, (((2+1)*2+1)*2+1)*2, size(t, db))
@@ -102,7 +102,7 @@ func TestQueuedStatementsOfALostConnectionAreUnavailable(t *testing.T) {
 		if s.name == "sqlite" {
 			return // there is no connection to lose
 		}
-		line := s.wire(t)
+		s, line := s.wire(t)
 		db := s.withThings(t)
 		err := db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
 			require.NoError(t, exec(ctx, tx, grow, firstThing))
@@ -122,7 +122,7 @@ func TestATransactionOfQueuedStatementsTakesTwoRoundTrips(t *testing.T) {
 		if s.name == "sqlite" {
 			return // it makes none
 		}
-		line := s.wire(t)
+		s, line := s.wire(t)
 		db := s.withThings(t, func(s *Settings, _ *Options) { s.PoolMax = 1 })
 		write := func() {
 			require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -129,14 +130,18 @@ func TestAJobIsThereWhenItsCauseIs(t *testing.T) {
 	})
 }
 
+// TestManyWorkersDoEachJobOnce has four workers do a thousand jobs, and ten thousand with TEST_SOAK.
 func TestManyWorkersDoEachJobOnce(t *testing.T) {
 	t.Parallel()
+	jobs := 1000
+	if os.Getenv("TEST_SOAK") != "" {
+		jobs = 10_000
+	}
 	onEach(t, func(t *testing.T, p place) {
-		const jobs = 1000
 		var c count
 		done := make(chan struct{})
 		var left atomic.Int64
-		left.Store(jobs)
+		left.Store(int64(jobs))
 		work := func(ctx context.Context, j job.Job[errandArgs]) error {
 			defer func() {
 				if left.Add(-1) == 0 {
@@ -152,7 +157,7 @@ func TestManyWorkersDoEachJobOnce(t *testing.T) {
 		p.enqueue(t, p.open(t, o), jobs)
 		select {
 		case <-done:
-		case <-time.After(time.Minute):
+		case <-time.After(time.Duration(1+jobs/2000) * time.Minute):
 		}
 		all := c.all()
 		require.Len(t, all, jobs)

@@ -90,7 +90,7 @@ func TestLoginValidatesTheAddressAndOnlyThePresenceOfThePassword(t *testing.T) {
 func TestLoginRenewsAHashWeakerThanTodays(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
-		api := testkit.Serve(t, db)
+		api := testkit.Serve(t, db, testkit.WithPasswordCost())
 		u := api.User()
 		weak := password.NewHasher(password.Settings{Memory: 8 << 20, Time: 1, Parallel: 1, Permits: 1, QueueDeadline: time.Minute})
 		hash, err := weak.Hash(t.Context(), secret.New(u.Password))

@@ -24,7 +24,7 @@ const updatedLabel = "gatehouse.user.updated.v1"
 // TestABrokerThatIsAwayAndKilledWorkersLoseNoEvent tells events while the broker is away and workers are killed, then has a
 // third of the sends cut between transfer and disposition while more are killed. With TEST_SOAK the broker is away for five
 // minutes, 20,000 events and twenty kills; nothing runs beside it then, and requests take as long as before.
-func TestABrokerThatIsAwayAndKilledWorkersLoseNoEvent(t *testing.T) { //nolint:paralleltest // the long one measures
+func TestABrokerThatIsAwayAndKilledWorkersLoseNoEvent(t *testing.T) {
 	if !brokertest.Available() {
 		return
 	}
@@ -32,7 +32,7 @@ func TestABrokerThatIsAwayAndKilledWorkersLoseNoEvent(t *testing.T) { //nolint:p
 	if !long {
 		t.Parallel()
 	}
-	t.Run("sqlite", func(t *testing.T) { //nolint:paralleltest // as above
+	t.Run("sqlite", func(t *testing.T) {
 		if !long {
 			t.Parallel()
 		}
@@ -41,7 +41,7 @@ func TestABrokerThatIsAwayAndKilledWorkersLoseNoEvent(t *testing.T) { //nolint:p
 	if !hasPostgres() {
 		return
 	}
-	t.Run("postgres", func(t *testing.T) { //nolint:paralleltest // as above
+	t.Run("postgres", func(t *testing.T) {
 		if !long {
 			t.Parallel()
 		}
