@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"io"
 	"net/url"
 	"testing"
 
@@ -41,4 +42,20 @@ func TestPgBouncerSharesServerConnectionsBetweenTransactions(t *testing.T) {
 	require.ErrorContains(t, PingPostgres(ctx, u.String()), "unsupported startup parameter")
 	require.NoError(t, b.Stop())
 	require.Error(t, PingPostgres(ctx, b.URL))
+}
+
+func TestAPoolerComesWithItsPostgres(t *testing.T) {
+	if !Can(t.Context(), PostgreSQL) || !Can(t.Context(), Bouncer) {
+		return
+	}
+	t.Setenv(PostgresVariable, "")
+	t.Setenv(BouncerVariable, "")
+	e, err := Provide(t.Context(), []Need{Bouncer}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, []string{PostgresVariable + "=" + e.postgres.URL, BouncerVariable + "=" + e.bouncer.URL}, e.Vars())
+	require.NoError(t, e.Stop())
+
+	_, err = StartPgBouncer(t.Context(), "postgres://u:hidden@127.0.0.1:bad/x")
+	require.ErrorContains(t, err, "cannot be read")
+	require.NotContains(t, err.Error(), "hidden")
 }
