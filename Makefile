@@ -43,9 +43,10 @@ UNRACED := $(foreach p,modernc.org/sqlite/lib modernc.org/libc modernc.org/memor
 
 .PHONY: test
 test: $(BIN)/testenv ## Run every test: SQLite, PostgreSQL, Redis, a browser, the race detector, coverage
-	@$(TESTENV) cc,postgres,redis,chromium,strace,azurite,servicebus -- $(MAKE) test-inside
+	@$(TESTENV) cc,postgres,pgbouncer,redis,chromium,strace,azurite,servicebus -- $(MAKE) test-inside
 
-# What `test` runs where TEST_POSTGRES_URL, TEST_REDIS_URL, TEST_AZURITE_URL, TEST_SERVICEBUS_URL, TEST_CHROMIUM and TEST_STRACE are set.
+# What `test` runs where TEST_POSTGRES_URL, TEST_PGBOUNCER_URL, TEST_REDIS_URL, TEST_AZURITE_URL, TEST_SERVICEBUS_URL,
+# TEST_CHROMIUM and TEST_STRACE are set.
 .PHONY: test-inside
 test-inside:
 	@mkdir -p coverage
@@ -71,7 +72,7 @@ check-fast: ## Format, vet and test on SQLite and memory alone: under five minut
 
 .PHONY: soak
 soak: $(BIN)/testenv ## Fuzz every parser (FUZZTIME=1m each) and run the long faults
-	@$(TESTENV) cc,postgres,redis,chromium,strace,azurite,servicebus -- $(MAKE) soak-inside
+	@$(TESTENV) cc,postgres,pgbouncer,redis,chromium,strace,azurite,servicebus -- $(MAKE) soak-inside
 
 .PHONY: soak-inside
 soak-inside:

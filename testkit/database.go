@@ -18,14 +18,26 @@ import (
 
 // The variables that name servers to test against. Without them everything runs on SQLite and in memory.
 const (
-	PostgresVariable = "TEST_POSTGRES_URL"
-	RedisVariable    = "TEST_REDIS_URL"
+	PostgresVariable  = "TEST_POSTGRES_URL"
+	PgBouncerVariable = "TEST_PGBOUNCER_URL" // the same server by way of PgBouncer in transaction mode
+	RedisVariable     = "TEST_REDIS_URL"
 )
 
 // Database is a place for one test's tables: a file, or a database of its own on the test server.
 type Database struct {
-	Engine database.Engine
-	URL    string // as database.url takes it
+	Engine    database.Engine
+	URL       string // as database.url takes it
+	DirectURL string // as database.direct_url takes it, where URL leads through a pooler
+}
+
+// Settings are the default ones, led to the database.
+func (d Database) Settings() database.Settings {
+	s := database.DefaultSettings()
+	s.URL = secret.New(d.URL)
+	if d.DirectURL != "" {
+		s.Pooler, s.DirectURL = database.PoolerTransaction, secret.New(d.DirectURL)
+	}
+	return s
 }
 
 // EachDB runs a case on every store there is, in parallel.
@@ -62,6 +74,20 @@ func Postgres(t testing.TB) Database {
 	require.NoError(t, err)
 	u.Path = "/" + name
 	return Database{Engine: database.PostgreSQL, URL: u.String()}
+}
+
+// Pooled is Postgres by way of the pooler that TEST_PGBOUNCER_URL names.
+func Pooled(t testing.TB) Database {
+	t.Helper()
+	pooler := os.Getenv(PgBouncerVariable)
+	require.NotEmpty(t, pooler, "set "+PgBouncerVariable)
+	db := Postgres(t)
+	direct, err := url.Parse(db.URL)
+	require.NoError(t, err)
+	u, err := url.Parse(pooler)
+	require.NoError(t, err)
+	u.Path = direct.Path
+	return Database{Engine: db.Engine, URL: u.String(), DirectURL: db.URL}
 }
 
 // onServer runs a statement on a connection of its own.

@@ -111,6 +111,9 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 		"ratelimit.enabled": "false", "log.level": "debug", "log.format": "json",
 		"redis.prefix": "test-" + randomName(), "redis.timeout": "1s",
 	}}
+	if db.DirectURL != "" {
+		o.settings["database.pooler"], o.settings["database.direct_url"] = database.PoolerTransaction, db.DirectURL
+	}
 	for _, opt := range opts {
 		opt(&o)
 	}

@@ -36,7 +36,8 @@ func (s store) open(t testing.TB, change ...func(*Settings, *Options)) *DB {
 	return db
 }
 
-// eachStore runs the test on SQLite and, where TEST_POSTGRES_URL is set, on PostgreSQL without and with a pooler's rules.
+// eachStore runs the test on SQLite and, where TEST_POSTGRES_URL is set, on PostgreSQL without and with a pooler's rules:
+// through a PgBouncer where TEST_PGBOUNCER_URL names one.
 func eachStore(t *testing.T, test func(t *testing.T, s store)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); test(t, sqliteStore(t)) })
@@ -46,9 +47,7 @@ func eachStore(t *testing.T, test func(t *testing.T, s store)) {
 	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, postgresStore(t)) })
 	t.Run("postgres with pooler", func(t *testing.T) {
 		t.Parallel()
-		s := postgresStore(t)
-		s.settings.Pooler, s.settings.DirectURL = PoolerTransaction, s.settings.URL
-		test(t, s)
+		test(t, pooledStore(t))
 	})
 }
 
@@ -74,6 +73,30 @@ func postgresStore(t testing.TB) store {
 	s := DefaultSettings()
 	s.URL, s.PoolMin, s.PoolMax = secret.New(u.String()), 0, 5
 	return store{name: "postgres", settings: s}
+}
+
+// pooledStore makes a database of its own as well, and leads to it as far as there is a pooler through that.
+func pooledStore(t testing.TB) store {
+	t.Helper()
+	s := postgresStore(t)
+	s.settings.Pooler, s.settings.DirectURL = PoolerTransaction, s.settings.URL
+	if pooler := os.Getenv("TEST_PGBOUNCER_URL"); pooler != "" {
+		u, err := url.Parse(pooler)
+		require.NoError(t, err)
+		behind, err := url.Parse(s.settings.DirectURL.Reveal())
+		require.NoError(t, err)
+		u.Path = behind.Path
+		s.settings.URL = secret.New(u.String())
+	}
+	return s
+}
+
+// server is where PostgreSQL itself is.
+func (s store) server() string {
+	if s.settings.DirectURL.IsZero() {
+		return s.settings.URL.Reveal()
+	}
+	return s.settings.DirectURL.Reveal()
 }
 
 func admin(t testing.TB, server string, statements ...string) {

@@ -224,7 +224,7 @@ func TestLostConnectionBeforeTheCommitRunsAgain(t *testing.T) {
 			if runs++; runs == 1 {
 				var pid int
 				require.NoError(t, tx.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid))
-				admin(t, s.settings.URL.Reveal(), fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
+				admin(t, s.server(), fmt.Sprintf("SELECT pg_terminate_backend(%d)", pid))
 			}
 			return exec(ctx, tx, grow, firstThing)
 		}))

@@ -16,7 +16,6 @@ import (
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/push"
-	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -58,8 +57,8 @@ type setup struct {
 // open brings up a process that takes events for the subscriptions.
 func open(t testing.TB, on testkit.Database, s setup) *process {
 	t.Helper()
-	settings := database.DefaultSettings()
-	settings.URL, settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = secret.New(on.URL), 0, 20, 30*time.Second
+	settings := on.Settings()
+	settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = 0, 20, 30*time.Second
 	db, err := database.Open(t.Context(), settings, database.Options{Observe: s.observe})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/job"
-	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -39,17 +38,20 @@ type place struct {
 
 func onEach(t *testing.T, run func(t *testing.T, p place)) {
 	t.Helper()
-	testkit.EachDB(t, func(t *testing.T, at testkit.Database) {
-		s := database.DefaultSettings()
-		s.URL, s.PoolMin, s.PoolMax = secret.New(at.URL), 0, 15
-		s.AcquireDeadline = 10 * time.Second
-		db, err := database.Open(t.Context(), s, database.Options{})
-		require.NoError(t, err)
-		t.Cleanup(db.Close)
-		_, err = db.Migrate(t.Context(), []database.Migrations{{Module: job.MigrationsName, FS: job.Migrations()}})
-		require.NoError(t, err)
-		run(t, place{db: db, logs: &testkit.Logs{}})
-	})
+	testkit.EachDB(t, func(t *testing.T, at testkit.Database) { run(t, newPlace(t, at)) })
+}
+
+func newPlace(t *testing.T, at testkit.Database) place {
+	t.Helper()
+	s := at.Settings()
+	s.PoolMin, s.PoolMax = 0, 15
+	s.AcquireDeadline = 10 * time.Second
+	db, err := database.Open(t.Context(), s, database.Options{})
+	require.NoError(t, err)
+	t.Cleanup(db.Close)
+	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: job.MigrationsName, FS: job.Migrations()}})
+	require.NoError(t, err)
+	return place{db: db, logs: &testkit.Logs{}}
 }
 
 func (p place) open(t *testing.T, o job.QueueOptions) *job.Queue {

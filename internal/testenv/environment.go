@@ -20,14 +20,18 @@ const reachLimit = 10 * time.Second
 type Environment struct {
 	vars      []string // NAME=value
 	postgres  *Postgres
+	bouncer   *PgBouncer
 	redis     *Redis
 	emulators []*emulator // as in the list of all; nil where none was started
 }
 
 // Provide finds or starts what is wanted: what a TEST_ variable names is used as it is; else what is installed here, else
 // Docker's image, else what apt-get brings where that may be used unasked. Otherwise it returns ErrUnavailable with one
-// sentence that says what to install. Progress lines go to progress.
+// sentence that says what to install. Who wants a pooler gets PostgreSQL behind it. Progress lines go to progress.
 func Provide(ctx context.Context, wanted []Need, progress io.Writer) (*Environment, error) {
+	if slices.Contains(wanted, Bouncer) {
+		wanted = append(slices.Clone(wanted), PostgreSQL)
+	}
 	if err := ensure(ctx, wanted, progress); err != nil {
 		return nil, err
 	}
@@ -46,6 +50,9 @@ func (e *Environment) Stop() error {
 	var group errgroup.Group
 	if e.postgres != nil {
 		group.Go(e.postgres.Stop)
+	}
+	if e.bouncer != nil {
+		group.Go(e.bouncer.Stop)
 	}
 	if e.redis != nil {
 		group.Go(e.redis.Stop)
@@ -108,7 +115,7 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 	var group errgroup.Group
 	begin := time.Now()
 	if slices.Contains(wanted, PostgreSQL) {
-		group.Go(func() error { return e.startPostgres(ctx) })
+		group.Go(func() error { return e.startPostgres(ctx, slices.Contains(wanted, Bouncer)) })
 	}
 	if slices.Contains(wanted, RedisStore) {
 		group.Go(func() error { return e.startRedis(ctx) })
@@ -128,6 +135,10 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 	if e.postgres != nil {
 		e.vars = append(e.vars, PostgresVariable+"="+e.postgres.URL)
 		sayf(progress, "PostgreSQL on port %d", e.postgres.Port)
+	}
+	if e.bouncer != nil {
+		e.vars = append(e.vars, BouncerVariable+"="+e.bouncer.URL)
+		sayf(progress, "PgBouncer on port %d", e.bouncer.Port)
 	}
 	if e.redis != nil {
 		e.vars = append(e.vars, RedisVariable+"="+e.redis.URL)
@@ -158,12 +169,28 @@ func (e *Environment) start(ctx context.Context, wanted []Need, progress io.Writ
 	return nil
 }
 
-func (e *Environment) startPostgres(ctx context.Context) error {
-	if given := os.Getenv(PostgresVariable); given != "" {
-		return reach(ctx, PostgresVariable, given, PingPostgres)
+// startPostgres starts the server, and the pooler in front of it.
+func (e *Environment) startPostgres(ctx context.Context, pooled bool) error {
+	server := os.Getenv(PostgresVariable)
+	if server != "" {
+		if err := reach(ctx, PostgresVariable, server, PingPostgres); err != nil {
+			return err
+		}
+	} else {
+		var err error
+		if e.postgres, err = StartPostgres(ctx, PostgresOptions{}); err != nil {
+			return err
+		}
+		server = e.postgres.URL
+	}
+	if !pooled {
+		return nil
+	}
+	if given := os.Getenv(BouncerVariable); given != "" {
+		return reach(ctx, BouncerVariable, given, PingPostgres)
 	}
 	var err error
-	e.postgres, err = StartPostgres(ctx, PostgresOptions{})
+	e.bouncer, err = StartPgBouncer(ctx, server)
 	return err
 }
 

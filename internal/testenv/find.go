@@ -59,6 +59,9 @@ func major(dir string) int {
 	return n
 }
 
+// findPgBouncer gives the path of pgbouncer, which Debian keeps where only root's PATH leads.
+func findPgBouncer() (string, bool) { return lookAny("pgbouncer", "/usr/sbin/pgbouncer") }
+
 // findRedis gives the path of redis-server, or of Valkey's, which is the same server for our purposes.
 func findRedis() (string, bool) { return lookAny("redis-server", "valkey-server") }
 

@@ -14,6 +14,7 @@ type Need string
 // What can be needed.
 const (
 	PostgreSQL Need = "postgres"
+	Bouncer    Need = "pgbouncer" // a pooler in front of PostgreSQL, which comes with it
 	RedisStore Need = "redis"
 	Browser    Need = "chromium"
 	Strace     Need = "strace"     // shows system calls
@@ -27,6 +28,8 @@ const (
 // that others are to be used.
 const (
 	PostgresVariable = "TEST_POSTGRES_URL"
+	// BouncerVariable leads to the server of PostgresVariable by way of PgBouncer in transaction mode.
+	BouncerVariable  = "TEST_PGBOUNCER_URL"
 	RedisVariable    = "TEST_REDIS_URL"
 	ChromiumVariable = "TEST_CHROMIUM"
 	StraceVariable   = "TEST_STRACE"
@@ -48,6 +51,7 @@ type need struct {
 // needs is in the order in which they are spoken of.
 var needs = []need{
 	{PostgreSQL, "PostgreSQL", PostgresVariable, []string{"postgresql"}, true, plain(findPostgres)},
+	{Bouncer, "PgBouncer", BouncerVariable, []string{"pgbouncer"}, false, plain(findPgBouncer)},
 	{RedisStore, "Redis", RedisVariable, []string{"redis-server"}, true, plain(findRedis)},
 	{Browser, "Chromium", ChromiumVariable, []string{"chromium"}, false, findBrowser},
 	{Strace, "strace", StraceVariable, []string{"strace"}, false, plain(findStrace)},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -139,7 +140,8 @@ func TestATokenThatIsUsedAgainGivesTheSameSuccessorOrEndsTheSession(t *testing.T
 // TestFiftyRefreshesAtOnceOverTwoInstances is what a browser with many tabs does, and then what a thief does.
 func TestFiftyRefreshesAtOnceOverTwoInstances(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	burst := func(t *testing.T, db testkit.Database) {
+		t.Helper()
 		for _, leeway := range []string{"10s", "0s"} {
 			opts := []testkit.Option{testkit.WithSetting("auth.session.reuse_leeway", leeway), testkit.WithSetting("database.acquire_deadline", "30s")}
 			one, two := testkit.Serve(t, db, opts...), testkit.Serve(t, db, opts...)
@@ -178,7 +180,11 @@ func TestFiftyRefreshesAtOnceOverTwoInstances(t *testing.T) {
 			require.Len(t, live.Items, 1)
 			refresh(two, next)
 		}
-	})
+	}
+	testkit.EachDB(t, burst)
+	if os.Getenv(testkit.PgBouncerVariable) != "" {
+		t.Run("pooled", func(t *testing.T) { t.Parallel(); burst(t, testkit.Pooled(t)) })
+	}
 }
 
 func TestNoRefreshForAnAccountThatIsDisabledOrDeleted(t *testing.T) {

@@ -24,11 +24,11 @@ const failed = 125
 func main() { os.Exit(run()) }
 
 func run() int {
-	wanted := flag.String("need", "postgres,redis,chromium", "what to provide, separated by commas: postgres, redis, chromium, strace, cc, node, azurite, servicebus")
+	wanted := flag.String("need", "postgres,redis,chromium", "what to provide, separated by commas: postgres, pgbouncer, redis, chromium, strace, cc, node, azurite, servicebus")
 	flag.Parse()
 	needs, err := testenv.ParseNeeds(*wanted)
 	if err != nil || flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: testenv [-need postgres,redis,chromium,strace,cc,node,azurite,servicebus] -- command [argument ...]")
+		fmt.Fprintln(os.Stderr, "usage: testenv [-need postgres,pgbouncer,redis,chromium,strace,cc,node,azurite,servicebus] -- command [argument ...]")
 		return failed
 	}
 	signals := make(chan os.Signal, 8)
