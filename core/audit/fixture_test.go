@@ -45,8 +45,8 @@ func newClock() *clock.Fake { return clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5
 // open brings up a process.
 func open(t testing.TB, on testkit.Database, clk *clock.Fake) *process {
 	t.Helper()
-	settings := database.DefaultSettings()
-	settings.URL, settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = secret.New(on.URL), 0, 10, 30*time.Second
+	settings := on.Settings()
+	settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = 0, 10, 30*time.Second
 	db, err := database.Open(t.Context(), settings, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)

@@ -26,7 +26,7 @@ const (
 	mostWaiting = 1000
 	// flushEvery is how often a process that serves writes what it has refused.
 	flushEvery = time.Second
-	// flushDeadline bounds one such writing.
+	// flushDeadline bounds one such writing, but for its commit.
 	flushDeadline = 5 * time.Second
 )
 

@@ -41,8 +41,8 @@ type Statement struct {
 
 // Querier runs SQL. DB and *Tx implement it. Values are bound in place of each ?.
 //
-// Exec gives the number of rows that changed. Queue is for changes whose outcome nobody looks at, for they cannot fail but by
-// a fault: a transaction sends them together with what follows. Query gives rows that must be closed. QueryRow runs nothing until its Scan,
+// Exec gives the number of rows that changed. Queue is for changes whose outcome nobody looks at, and whose violations are
+// no answer to anyone: a transaction sends them together with what follows. Query gives rows that must be closed. QueryRow runs nothing until its Scan,
 // and is for statements that find at most one row by key; on a DB both are for reading alone, since SQLite sends them
 // to handles that cannot write.
 type Querier interface {

@@ -23,6 +23,7 @@ var speakable = map[string]bool{
 func classifyPostgres(ctx context.Context, err error, lost bool) *refusal {
 	var server *pgconn.PgError
 	var scan pgx.ScanArgError
+	var unsent pgx.ErrPreprocessingBatch
 	switch {
 	case errors.As(err, &server):
 		return fromServer(server, lost)
@@ -42,6 +43,8 @@ func classifyPostgres(ctx context.Context, err error, lost bool) *refusal {
 	r := mute(PostgreSQL, err)
 	if network := networkError(err); network != nil {
 		r.kind, r.message, r.cause, r.lost = unavailable, "no connection", network, true
+	} else if errors.As(err, &unsent) { // a value that fits no column; that pgx drops the connection for it says nothing about the server
+		r.message = "a value cannot be sent"
 	} else if err.Error() == "conn busy" {
 		r.message = "rows of an earlier statement are still open"
 	} else if lost || isConnect(err) {

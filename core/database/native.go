@@ -31,8 +31,8 @@ func (db *DB) Pooled() bool {
 // Native lets such a library work inside the transaction: fn gets the pgx.Tx or the *sql.Tx. What fn returns dooms the
 // transaction as a failed statement does, and comes back in this package's classes.
 func (tx *Tx) Native(ctx context.Context, fn func(ctx context.Context, native any) error) error {
-	if tx.done.Load() {
-		return errTxFinished
+	if err := tx.over(); err != nil {
+		return err
 	}
 	if r := tx.inner.native(ctx, fn); r != nil {
 		tx.fail(r)

@@ -8,7 +8,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-const beginTx = "begin isolation level read committed"
+const (
+	beginTx = "begin isolation level read committed"
+	// mostWaiting bounds a batch, which has one deadline.
+	mostWaiting = 64
+)
 
 // pgTx is a transaction and the connection it runs on. What nobody looks at the answer of, its beginning first of all, waits
 // for the next statement and is sent with that: a round trip to the server costs more than most statements do.
@@ -49,10 +53,21 @@ func (t *pgTx) exec(ctx context.Context, sql string, args []any) (int64, *refusa
 	return t.p.execOn(ctx, t.conn.Conn(), t.over(), sql, args)
 }
 
-func (t *pgTx) queue(_ context.Context, sql string, args []any) *refusal {
+func (t *pgTx) queue(ctx context.Context, sql string, args []any) *refusal {
 	t.waiting.Queue(t.p.texts.rebind(sql), args...)
+	if t.waiting.Len() < mostWaiting {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.p.statementTimeout)
+	defer cancel()
+	if err := t.send(ctx); err != nil {
+		return t.p.fault(ctx, t.conn.Conn(), err)
+	}
 	return nil
 }
+
+// send has what waits run now.
+func (t *pgTx) send(ctx context.Context) error { return t.conn.SendBatch(ctx, t.take()).Close() }
 
 func (t *pgTx) query(ctx context.Context, sql string, args []any, failed func(*refusal)) (cursor, *refusal) {
 	cur, r := t.p.queryOn(ctx, t.conn.Conn(), t.over(), sql, args)
@@ -91,7 +106,7 @@ func (t *pgTx) open(ctx context.Context) (err error) {
 		begin = beginTx
 	}
 	if t.waiting.Len() > 0 {
-		if err := t.conn.SendBatch(ctx, t.take()).Close(); err != nil {
+		if err := t.send(ctx); err != nil {
 			return err
 		}
 	}
@@ -106,8 +121,8 @@ func (t *pgTx) untouched() bool { return !t.begun && t.waiting.Len() == 1 }
 
 // commit does not end with the caller's context: a commit cut short may or may not have happened.
 func (t *pgTx) commit(ctx context.Context) *refusal {
+	defer t.rollback(ctx) // where it has not ended, since a statement failed that waited for the commit
 	if t.untouched() {
-		t.conn.Release()
 		return nil
 	}
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.p.statementTimeout)
@@ -117,14 +132,13 @@ func (t *pgTx) commit(ctx context.Context) *refusal {
 		err = pgx.ErrTxCommitRollback
 	}
 	if err != nil {
-		defer t.rollback(ctx) // where a statement failed that waited for the commit
 		return t.p.fault(deadline, t.conn.Conn(), err)
 	}
-	t.conn.Release()
 	return nil
 }
 
-// rollback drops the connection where it does not work: the server rolls back by itself then.
+// rollback ends what has not ended, and gives the connection back. Where it does not work, that is dropped: the server rolls
+// back by itself then.
 func (t *pgTx) rollback(ctx context.Context) {
 	defer t.conn.Release() // which drops one that is still in a transaction
 	if c := t.conn.Conn(); c.IsClosed() || c.PgConn().TxStatus() == 'I' {

@@ -46,7 +46,7 @@ func (db *DB) inside(ctx context.Context) bool {
 // transaction lost against another one, or its connection, before the commit. So fn touches nothing but tx, and what it
 // sets outside it sets anew each time.
 //
-// A statement that failed dooms the transaction on either engine, even if fn returns nil. Nesting is refused. A commit
+// A statement that failed dooms the transaction on either engine, even if fn returns nil; further ones get its error. Nesting is refused. A commit
 // that was cut short is errs.ErrUnavailable; it may have happened.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	if db.inside(ctx) {
@@ -132,7 +132,7 @@ func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (int64, error) 
 }
 
 // Queue implements Querier. The statement runs before the next one and before the commit, on PostgreSQL in one round trip with
-// it, so that its error may come from there. What args point at stays as it is until then.
+// it, under its context and deadline, so that its error comes from there. What args point at stays as it is until then.
 func (tx *Tx) Queue(ctx context.Context, sql string, args ...any) error {
 	bound, err := tx.prepare(ctx, sql, args)
 	if err != nil {
@@ -174,11 +174,11 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any, _ bool) (*Rows,
 }
 
 // Lock makes transactions that lock the same name run one after the other, for rules over several rows: no statement behind it
-// runs before it is held, and it is held until the transaction ends. It is queued like a statement. SQLite has one writer at a
-// time anyway.
+// runs before it is held, and it is held until the transaction ends. It is queued like a statement, so what is no statement,
+// such as reading a clock, does not wait for it. SQLite has one writer at a time anyway.
 func (tx *Tx) Lock(ctx context.Context, name string) error {
-	if tx.done.Load() {
-		return errTxFinished
+	if err := tx.over(); err != nil {
+		return err
 	}
 	if r := tx.inner.lock(ctx, name); r != nil {
 		tx.fail(r)
@@ -198,9 +198,20 @@ func (tx *Tx) fail(r *refusal) {
 	}
 }
 
-func (tx *Tx) prepare(ctx context.Context, sql string, args []any) ([]any, error) {
+// over is why it takes no more statements: it has ended, or one has failed.
+func (tx *Tx) over() error {
 	if tx.done.Load() {
-		return nil, errTxFinished
+		return errTxFinished
+	}
+	if tx.fault != nil {
+		return tx.fault.answer()
+	}
+	return nil
+}
+
+func (tx *Tx) prepare(ctx context.Context, sql string, args []any) ([]any, error) {
+	if err := tx.over(); err != nil {
+		return nil, err
 	}
 	if tx.db.options.Observe != nil {
 		tx.db.options.Observe(ctx, Statement{SQL: sql, Args: args, InTx: true})

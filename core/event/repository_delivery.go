@@ -192,9 +192,10 @@ func (r repository) oldest(ctx context.Context, behind, upTo int64, limit int) (
 
 // remove deletes events between two numbers, but for those that a destination is still to get.
 func (r repository) remove(ctx context.Context, from, to int64) error {
-	return r.q.Queue(ctx, `
+	_, err := r.q.Exec(ctx, `
 		DELETE FROM gatehouse_events WHERE number >= ? AND number <= ? AND NOT EXISTS (
 			SELECT 1 FROM gatehouse_event_deliveries x WHERE x.number = gatehouse_events.number AND x.dead_at IS NULL)`, from, to)
+	return err
 }
 
 // deliveries gives what is kept of an event's deliveries.

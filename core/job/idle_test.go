@@ -19,7 +19,6 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/job"
-	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -45,7 +44,7 @@ func TestAnIdleWorkerAsksLittle(t *testing.T) {
 		t.Run(strconv.Itoa(workers), func(t *testing.T) {
 			t.Parallel()
 			testkit.EachDB(t, func(t *testing.T, at testkit.Database) {
-				const most = 5
+				const most = 4 // of the five that a worker may ask; the rest is ours
 				rate := idling(t, at, workers, watch)
 				t.Logf("%.2f statements a second and worker", rate)
 				require.Less(t, rate, float64(most))
@@ -75,8 +74,8 @@ func idling(t *testing.T, at testkit.Database, workers int, watch time.Duration)
 
 func migrated(t *testing.T, at testkit.Database) {
 	t.Helper()
-	s := database.DefaultSettings()
-	s.URL, s.PoolMin = secret.New(at.URL), 0
+	s := at.Settings()
+	s.PoolMin = 0
 	db, err := database.Open(t.Context(), s, database.Options{})
 	require.NoError(t, err)
 	defer db.Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -56,8 +57,13 @@ func TestBehindAPoolerEachJobIsWorkedOnceIfItsCauseIsThere(t *testing.T) {
 		require.NoError(t, err)
 		want[n] = 1
 	}
+	late := time.After(time.Minute)
 	for range want {
-		<-ran
+		select {
+		case <-ran:
+		case <-late:
+			t.Fatal("not all jobs have run")
+		}
 	}
 	drain(t, q) // what would be left
 	require.Equal(t, want, c.all())

@@ -71,11 +71,11 @@ func (s *Service) countTx(ctx context.Context, tx *database.Tx, a attempt) error
 	if err := tx.Lock(ctx, "auth.attempts."+hex.EncodeToString(a.digest[:8])); err != nil {
 		return err
 	}
-	now := s.deps.Clock.Now()
 	f, err := repository{tx}.failures(ctx, a.digest)
 	if err != nil {
 		return err
 	}
+	now := s.deps.Clock.Now() // behind the read, which is what waits for the lock
 	if now.Before(f.blockedUntil) {
 		return errs.ErrRateLimited.WithDetail("too many failed logins; try again later").WithRetryAfter(f.blockedUntil.Sub(now))
 	}

@@ -37,7 +37,8 @@ func (r repository) forgetFailures(ctx context.Context, digest []byte) error {
 }
 
 func (r repository) uncount(ctx context.Context, digest []byte, now time.Time) error {
-	return r.q.Queue(ctx, `UPDATE auth_login_attempts SET failures = failures - 1, blocked_until = ? WHERE digest = ? AND failures > 0`, now, digest)
+	_, err := r.q.Exec(ctx, `UPDATE auth_login_attempts SET failures = failures - 1, blocked_until = ? WHERE digest = ? AND failures > 0`, now, digest)
+	return err
 }
 
 func (r repository) isKnown(ctx context.Context, digest []byte, now time.Time) (bool, error) {
@@ -59,17 +60,18 @@ func (r repository) remember(ctx context.Context, id account.ID, p place, until 
 // prune looks only at digests that begin with the same byte as the attempt's.
 func (r repository) prune(ctx context.Context, a attempt, now time.Time, keep int) error {
 	first, last := sameStart(a.digest)
-	if err := r.q.Queue(ctx, `DELETE FROM auth_login_attempts WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now); err != nil {
+	if _, err := r.q.Exec(ctx, `DELETE FROM auth_login_attempts WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now); err != nil {
 		return err
 	}
-	if err := r.q.Queue(ctx, `
+	if _, err := r.q.Exec(ctx, `
 		DELETE FROM auth_login_attempts WHERE digest IN (
 			SELECT digest FROM auth_login_attempts WHERE digest >= ? AND digest <= ? ORDER BY expires_at DESC LIMIT ? OFFSET ?)`,
 		first, last, keep, keep); err != nil {
 		return err
 	}
 	first, last = sameStart(a.place.known)
-	return r.q.Queue(ctx, `DELETE FROM auth_known_addresses WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now)
+	_, err := r.q.Exec(ctx, `DELETE FROM auth_known_addresses WHERE digest >= ? AND digest <= ? AND expires_at <= ?`, first, last, now)
+	return err
 }
 
 // sameStart bounds the digests that begin with the same byte.

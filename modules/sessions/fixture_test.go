@@ -45,8 +45,8 @@ type instance struct {
 func open(t testing.TB, on testkit.Database, clk *clock.Fake, change ...func(*sessions.Settings)) *instance {
 	t.Helper()
 	i := &instance{clk: clk}
-	settings := database.DefaultSettings()
-	settings.URL, settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = secret.New(on.URL), 0, 10, 30*time.Second
+	settings := on.Settings()
+	settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = 0, 10, 30*time.Second
 	db, err := database.Open(t.Context(), settings, database.Options{Observe: i.observe})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)

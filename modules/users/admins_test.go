@@ -17,7 +17,6 @@ import (
 	"github.com/gatehouse/gatehouse/core/mail"
 	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/core/push"
-	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/modules/users"
 	"github.com/gatehouse/gatehouse/testkit"
@@ -43,8 +42,8 @@ func (i *instance) EraseTx(ctx context.Context, tx *database.Tx, id account.ID) 
 
 func open(t testing.TB, on testkit.Database) *instance {
 	t.Helper()
-	settings := database.DefaultSettings()
-	settings.URL, settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = secret.New(on.URL), 0, 10, 30*time.Second
+	settings := on.Settings()
+	settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = 0, 10, 30*time.Second
 	db, err := database.Open(t.Context(), settings, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)

@@ -106,8 +106,7 @@ func (s *stage) another(settings ...string) *testkit.API {
 	if s.db.Engine == database.PostgreSQL {
 		db = testkit.Postgres(s.T)
 	}
-	api := testkit.Serve(s.T, db, s.options(append(settings, "data_dir="+s.TempDir()))...)
-	return api
+	return testkit.Serve(s.T, db, s.options(append(settings, "data_dir="+s.TempDir()))...)
 }
 
 func (s *stage) asUser() *testkit.API  { return s.api.As(s.user) }

@@ -113,8 +113,8 @@ type inbox struct {
 
 func newInbox(t *testing.T, on testkit.Database) *inbox {
 	t.Helper()
-	settings := database.DefaultSettings()
-	settings.URL, settings.PoolMin = secret.New(on.URL), 0
+	settings := on.Settings()
+	settings.PoolMin = 0
 	db, err := database.Open(t.Context(), settings, database.Options{})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
