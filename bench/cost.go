@@ -80,8 +80,8 @@ func costOf(ctx context.Context, with, without *stage, st *store, r row) (cost, 
 				return cost{}, err
 			}
 			x := l.Samples[0]
-			if x.Errors+x.Refused > 0 {
-				return cost{}, fmt.Errorf("%w: %s", errVoid, x.fault)
+			if err := x.void(); err != nil {
+				return cost{}, err
 			}
 			rates[i], cpus[i] = append(rates[i], x.Rate), append(cpus[i], x.CPU+x.Postgres+x.Redis)
 			progress("%s, %s, %s: %.0f/s, %.0f µs", r.name, st.name, []string{"with", "without"}[i], x.Rate, x.CPU+x.Postgres+x.Redis)

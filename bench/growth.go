@@ -68,7 +68,7 @@ func (s *stage) meAtSize(ctx context.Context, st *store) (out sample, err error)
 	before, pg := cpuTime(srv.pid()), st.postgresCPU()
 	l, err := openLoad(ctx, srv.addr, askersRate, s.duration, next)
 	if err == nil && l.Errors > 0 {
-		err = errVoid
+		err = fmt.Errorf("me: %w: %d, one: %s", errVoid, l.Errors, l.fault)
 	}
 	n := askersRate * s.duration.Seconds()
 	out = sample{Rate: l.Rate, CPU: (cpuTime(srv.pid()) - before).Seconds() * 1e6 / n, Postgres: (st.postgresCPU() - pg).Seconds() * 1e6 / n}
@@ -84,8 +84,8 @@ func (s *stage) listAtSize(ctx context.Context, st *store, size int) (all []grow
 	defer func() { err = errors.Join(err, srv.stop()) }()
 	for _, pages := range []int{0, len(st.data.cursors) - 1} {
 		out, err := s.measure(ctx, row{connections: 16}, srv, st, listAt(pages)(st.data, nil))
-		if err == nil && out.Errors+out.Refused > 0 {
-			err = errVoid
+		if err == nil {
+			err = out.void()
 		}
 		if err != nil {
 			return nil, err
@@ -102,8 +102,8 @@ func (s *stage) loginAtSize(ctx context.Context, st *store) (out sample, err err
 	}
 	defer func() { err = errors.Join(err, srv.stop()) }()
 	out, err = s.measure(ctx, row{connections: 16, hashes: true}, srv, st, logIn(st.data, fresh))
-	if err == nil && out.Errors+out.Refused > 0 {
-		err = errVoid
+	if err == nil {
+		err = out.void()
 	}
 	return out, err
 }

@@ -125,6 +125,14 @@ type sample struct {
 	fault   string
 }
 
+// void is why the run means nothing.
+func (s sample) void() error {
+	if s.Errors+s.Refused == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d refused, %d errors %s", errVoid, s.Refused, s.Errors, s.fault)
+}
+
 // counters are read at the two ends of a run.
 type counters struct {
 	at                      time.Time
