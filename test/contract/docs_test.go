@@ -42,7 +42,7 @@ func TestTheGoOnThePagesIsGo(t *testing.T) {
 	require.Greater(t, files, 4)
 	writeReadersModule(t, module)
 	cmd := exec.CommandContext(t.Context(), "go", "vet", "./...")
-	cmd.Dir, cmd.Env = module, append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off")
+	cmd.Dir, cmd.Env = module, append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOPROXY=off", "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
