@@ -41,13 +41,15 @@ func classifyPostgres(ctx context.Context, err error, lost bool) *refusal {
 		return &refusal{engine: PostgreSQL, kind: unavailable, message: "closed"}
 	}
 	r := mute(PostgreSQL, err)
-	if network := networkError(err); network != nil {
+	network := networkError(err)
+	switch {
+	case network != nil:
 		r.kind, r.message, r.cause, r.lost = unavailable, "no connection", network, true
-	} else if errors.As(err, &unsent) { // a value that fits no column; that pgx drops the connection for it says nothing about the server
+	case errors.As(err, &unsent): // that pgx drops the connection for it says nothing about the server
 		r.message = "a value cannot be sent"
-	} else if err.Error() == "conn busy" {
+	case err.Error() == "conn busy":
 		r.message = "rows of an earlier statement are still open"
-	} else if lost || isConnect(err) {
+	case lost || isConnect(err):
 		r.kind, r.message, r.lost = unavailable, "no connection", true
 	}
 	return r
