@@ -11,8 +11,6 @@ FUZZTIME ?= 1m
 
 GO ?= go
 BIN := bin
-# As releases are built, so that all but the race detector's tests share what is compiled.
-export CGO_ENABLED ?= 0
 # A path that no build writes, so that the binaries are made anew; Go's cache makes that a matter of a second.
 .PHONY: FORCE
 FORCE:
