@@ -170,7 +170,7 @@ func TestServiceComesBackWithTheServer(t *testing.T) {
 		require.Less(t, time.Since(started), 4*time.Second)
 	}
 	line.set(false)
-	require.Eventually(t, func() bool { return read() == nil }, 15*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return read() == nil }, 2*time.Second, 10*time.Millisecond)
 	for range 10 {
 		require.NoError(t, read())
 	}

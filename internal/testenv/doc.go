@@ -6,7 +6,7 @@
 // TEST_POSTGRES_URL, TEST_PGBOUNCER_URL, TEST_REDIS_URL, TEST_AZURITE_URL and TEST_CHROMIUM, and runs a command. Tests that
 // break servers start their own with StartPostgres and StartRedis.
 //
-// A server comes from the binaries on this machine, Azurite from npm's packages in the user's cache, else from Docker, but
-// for PgBouncer: a container does not reach this machine's PostgreSQL. Only the command installs anything. The package runs
+// A server comes from the binaries that are installed, Azurite from npm's packages in the user's cache, else from Docker, but
+// for PgBouncer: a container does not reach a PostgreSQL outside of it. Only the command installs anything. The package runs
 // on Unix.
 package testenv
