@@ -13,6 +13,9 @@ const (
 	handOver = time.Second
 	// retryEvery is how often what nobody took is offered again.
 	retryEvery = time.Second
+	// company is how long a signal waits for others to go with it. One request may raise several, some milliseconds apart,
+	// and a message to a server costs a tenth of what a request may.
+	company = 10 * time.Millisecond
 )
 
 // outbox gathers changes and sends them, one batch at a time: what is told while a batch is under way goes with the next,
@@ -49,10 +52,7 @@ func (o *outbox) tell(topic string, keys []string) {
 	o.add(topic, keys, false, o.bus.now())
 	sent := o.sent
 	o.mu.Unlock()
-	select {
-	case o.wake <- struct{}{}:
-	default: // it is awake
-	}
+	o.rouse()
 	deadline := time.NewTimer(handOver)
 	defer deadline.Stop()
 	select {
@@ -61,13 +61,22 @@ func (o *outbox) tell(topic string, keys []string) {
 	}
 }
 
-// raise adds a message without keys to the next batch, and does not wait for it.
+// raise adds a message without keys to the next batch, and does not wait for it. Where something is pending already, whoever
+// added that sees to the batch.
 func (o *outbox) raise(topic string) {
 	o.mu.Lock()
-	if !o.ended {
-		o.add(topic, nil, true, o.bus.now())
+	defer o.mu.Unlock()
+	if o.ended {
+		return
 	}
-	o.mu.Unlock()
+	if len(o.pending) == 0 {
+		time.AfterFunc(company, o.rouse)
+	}
+	o.add(topic, nil, true, o.bus.now())
+}
+
+// rouse has run send what is pending.
+func (o *outbox) rouse() {
 	select {
 	case o.wake <- struct{}{}:
 	default: // it is awake

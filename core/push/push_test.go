@@ -350,3 +350,19 @@ func TestASignalReachesEveryInstance(t *testing.T) {
 		<-told[1]
 	})
 }
+
+func TestSignalsWaitForOneAnother(t *testing.T) {
+	t.Parallel()
+	eachPlace(t, func(t *testing.T, p place) {
+		var raised *push.Signal
+		i := startWith(t, p, &atomic.Int64{}, func(b *push.Bus) { raised = push.NewSignal(b, "letters", func() {}) })
+		i.ready()
+		before, began := i.bus.Stats().Sent, time.Now()
+		for range 1000 {
+			raised.Raise()
+		}
+		require.Eventually(t, func() bool { return i.bus.Stats().Sent > before }, 10*time.Second, time.Millisecond)
+		sent := i.bus.Stats().Sent - before
+		require.LessOrEqual(t, sent, 1+int64(time.Since(began)/push.Company), "messages for a thousand signals")
+	})
+}

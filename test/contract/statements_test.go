@@ -3,7 +3,6 @@ package contract_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
@@ -300,100 +298,6 @@ func TestEachOperationRunsTheStatementsThatWeKnow(t *testing.T) {
 	})
 }
 
-const manyRows = 100_000
-
-// fill puts many rows into every table that grows.
-func fill(t *testing.T, db *database.DB) {
-	t.Helper()
-	now := time.Now().UTC()
-	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-		if _, err := tx.Exec(ctx, "INSERT INTO gatehouse_event_destinations (name, read_to, failures, seen_at) VALUES (?, ?, 0, ?)", "filler.events", manyRows, now); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "UPDATE gatehouse_event_order SET last = ?", manyRows); err != nil {
-			return err
-		}
-		for start := 0; start < manyRows; start += batch {
-			var users, sessions, attempts, known, mailed, events, waiting, received, hooks, sent, acts, seals, erasures []any
-			for i := start; i < start+batch; i++ {
-				id := account.NewID()
-				address := fmt.Sprintf("filler-%d@example.com", i)
-				name, at := fmt.Sprintf("Filler %d", i%1000), now.Add(-time.Duration(i)*time.Minute)
-				users = append(users, id, address, address, address, true, "hash", name, strings.ToLower(name), []string{"user", "admin"}[i%2], i%2 == 0 && i%3 > 0, 1, at, at, at) // no administrator who is active: the flows have the last one
-				sessions = append(sessions, account.NewSessionID(), id, 0, []byte{1}, now, now, now, now, "agent", "192.0.2.1")
-				digest := sha256.Sum256([]byte(address))
-				attempts = append(attempts, digest[:], 1, now, now.Add(time.Hour))
-				known = append(known, digest[:], id, digest[:], now.Add(time.Hour))
-				mailed = append(mailed, account.NewID(), id, "reset", address, now, now.Add(time.Hour))
-				events = append(events, i+1, account.NewID(), "gatehouse.user.registered.v1", "urn:test", id, at, "{}", "{}")
-				waiting = append(waiting, i+1, "filler.events", id, 1, now.Add(time.Hour))
-				received = append(received, "filler.messages", address, at)
-				hooks = append(hooks, id, "https://example.com/", "filler", "[]", false, []byte{1}, 1, at, at) // none that is active: workers have 100 at most
-				sent = append(sent, account.NewID(), id, id, "gatehouse.user.registered.v1", at, 1)
-				acts = append(acts, account.NewID(), i+1, at, fmt.Sprintf("filler.%d", i%100), outcomeOf(i), "user", filler(i%100), filler(i%100), 1, "{}", fmt.Sprintf("10.0.0.%d", i%100), []byte{1})
-				newest := now
-				if i == 0 {
-					newest = now.Add(-10 * 366 * 24 * time.Hour) // one batch is past its retention
-				}
-				seals = append(seals, i+1, i+1, i+1, newest, now, []byte{1}, []byte{1}, []byte{1})
-				erasures = append(erasures, id, now.Add(-3*time.Hour-time.Duration(i)*100*time.Millisecond), []byte{1})
-			}
-			for _, insert := range []struct {
-				into string
-				args []any
-			}{
-				{"users (id, email, email_canonical, email_folded, email_verified, password_hash, full_name, full_name_folded, role, is_active, version, created_at, updated_at, last_login_at)", users},
-				{"sessions (id, account_id, generation, current_digest, created_at, last_used_at, idle_expires_at, expires_at, user_agent, ip)", sessions},
-				{"auth_login_attempts (digest, failures, blocked_until, expires_at)", attempts},
-				{"auth_known_addresses (digest, account_id, failures_digest, expires_at)", known},
-				{"auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at)", mailed},
-				{"gatehouse_events (number, id, type, source, subject, occurred_at, data, personal)", events},
-				{"gatehouse_event_deliveries (number, destination, subject, attempts, due_at)", waiting},
-				{"gatehouse_event_received (receiver, message_id, at)", received},
-				{"webhooks (id, url, description, event_types, is_active, secret, version, created_at, updated_at)", hooks},
-				{"webhooks_deliveries (id, webhook_id, event_id, event_type, attempted_at, duration_ms)", sent},
-				{"gatehouse_audit (id, number, occurred_at, action, outcome, actor_kind, actor, target, count, details, ip, mac)", acts},
-				{"gatehouse_audit_seals (number, first_number, last_number, newest_at, sealed_at, entries, entries_digest, signature)", seals},
-				{"gatehouse_audit_erasures (account, erased_at, mac)", erasures},
-			} {
-				one := "(" + strings.TrimSuffix(strings.Repeat("?,", len(insert.args)/batch), ",") + ")"
-				values := strings.TrimSuffix(strings.Repeat(one+",", batch), ",")
-				if _, err := tx.Exec(ctx, "INSERT INTO "+insert.into+" VALUES "+values, insert.args...); err != nil {
-					return err
-				}
-			}
-		}
-		_, err := tx.Exec(ctx, "UPDATE gatehouse_audit_head SET last_number = ?, seals = ?", manyRows, manyRows)
-		return err
-	}))
-	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
-		_, err := tx.Exec(ctx, "ANALYZE")
-		return err
-	}))
-	for _, table := range tables(t, db) {
-		var rows int
-		require.NoError(t, db.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&rows))
-		require.True(t, rows >= manyRows || slices.Contains(smallTables, table), "%s has %d rows: fill it, or say why it stays small", table, rows)
-	}
-}
-
-// filler is one of a hundred who act in the audit trail that fill makes, and are acted on.
-func filler(n int) string { return fmt.Sprintf("0190d3c4-0000-7a8b-9c0d-%012d", n) }
-
-// outcomeOf has one in a hundred refused.
-func outcomeOf(n int) string {
-	if n%100 == 0 {
-		return "refused"
-	}
-	return "done"
-}
-
-// smallTables do not grow with use: one row for each migration, each key, the installation, and each subscriber.
-var smallTables = []string{
-	"gatehouse_migrations", "gatehouse_installation", "gatehouse_signing_keys",
-	"gatehouse_event_order", "gatehouse_event_destinations", "gatehouse_audit_head",
-}
-
 // tables lists those that are ours.
 func tables(t *testing.T, db *database.DB) []string {
 	t.Helper()
@@ -415,8 +319,6 @@ func tables(t *testing.T, db *database.DB) []string {
 	require.NoError(t, rows.Err())
 	return all
 }
-
-const batch = 1000
 
 func oneLine(sql string) string { return strings.Join(strings.Fields(sql), " ") }
 

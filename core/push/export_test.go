@@ -1,0 +1,4 @@
+package push
+
+// Company is how long a signal waits for others.
+const Company = company
