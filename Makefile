@@ -20,7 +20,7 @@ FORCE:
 .PHONY: run
 run: ## Start the product on its embedded defaults (ARGS="--addr 127.0.0.1:8081" passes flags)
 	@echo "Gatehouse: compiling. The first time takes about five minutes on two cores, later a few seconds."
-	@echo "Then: API on http://127.0.0.1:8080, docs on http://127.0.0.1:8080/docs, data in ./data, mail as files in ./data/mail. Ctrl-C stops it."
+	@echo "Then: API on http://127.0.0.1:8080 (or where ARGS say), docs on /docs there, data in ./data, mail as files in ./data/mail. Ctrl-C stops it."
 	@$(GO) build -o $(BIN)/gatehouse ./cmd/gatehouse
 	@exec $(BIN)/gatehouse serve $(ARGS)
 

@@ -2,7 +2,12 @@
 // keyset, which costs the same on every page. It never builds SQL from input, and never counts or skips rows.
 package page
 
-import "github.com/gatehouse/gatehouse/core/errs"
+import (
+	"reflect"
+	"strings"
+
+	"github.com/gatehouse/gatehouse/core/errs"
+)
 
 // The bounds of a page's size.
 const (
@@ -30,6 +35,16 @@ func refuse(parameter string, fault errs.Fault, message string) *errs.Error {
 type Page[T any] struct {
 	Items      []T     `json:"items" nullable:"false" doc:"what this page holds, in the order asked for"`
 	NextCursor *string `json:"next_cursor" doc:"cursor of the next page; null on the last one"`
+}
+
+// SchemaName is the page's name in the document: that of what it holds behind Page.
+func (Page[T]) SchemaName() string {
+	var item T
+	if named, ok := any(item).(interface{ SchemaName() string }); ok {
+		return "Page" + named.SchemaName()
+	}
+	name := reflect.TypeFor[T]().Name()
+	return "Page" + strings.ToUpper(name[:1]) + name[1:]
 }
 
 // New makes a page.

@@ -15,6 +15,9 @@ type ListResponse struct {
 	Items []Response `json:"items" nullable:"false"`
 }
 
+// SchemaName is the type's name in the document.
+func (ListResponse) SchemaName() string { return "Sessions" }
+
 // Response is a session as the API shows it.
 type Response struct {
 	ID          account.SessionID `json:"id" format:"uuid" doc:"the sid claim of its access tokens" example:"0190d3c4-5e6f-7a8b-9c0d-1e2f3a4b5c6d"`

@@ -59,6 +59,9 @@ type Response struct {
 	version int64
 }
 
+// SchemaName is the type's name in the document.
+func (Response) SchemaName() string { return "User" }
+
 // avatarUpload is a picture as it comes in.
 type avatarUpload struct {
 	httpapi.Precondition
