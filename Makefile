@@ -99,6 +99,7 @@ bench-inside:
 check: ## Format, vet, lint, tidy, generated files, licences, renaming
 	@$(MAKE) check-format
 	$(GO) vet ./...
+	$(GO) vet -tags live ./core/event/servicebus/
 	$(GO) -C bench vet ./...
 	@$(MAKE) lint
 	$(GO) mod tidy -diff

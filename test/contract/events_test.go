@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -9,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pb33f/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/app"
+	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/testkit"
@@ -62,38 +66,115 @@ func TestWhatHappensIsToldAndNothingElse(t *testing.T) {
 		clk := clock.NewFake(time.Now())
 		api := testkit.Serve(t, db, testkit.WithClock(clk))
 		outbox := &told{t: t, api: api}
-		all := map[string]bool{}
+		types, all := catalogue(t, api.App), map[string]bool{}
 		for _, c := range happenings(t, api, clk, outbox) {
 			c.run()
 			fresh := outbox.since()
 			require.Equal(t, c.told, in(t, fresh), c.name)
 			for _, e := range fresh {
 				all[e.Type] = true
-				requireCatalogued(t, api, e)
+				requireCatalogued(t, types, e)
 			}
 		}
-		var declared []string
-		for _, d := range api.App.Stores.Events.Types() {
-			declared = append(declared, d.Name)
-		}
+		declared := slices.Sorted(maps.Keys(types))
 		require.Equal(t, declared, slices.Sorted(maps.Keys(all)), "declared, and told here")
 	})
 }
 
-// requireCatalogued wants the members that the catalogue names and no others.
-func requireCatalogued(t *testing.T, api *testkit.API, e event.Listed) {
+// catalogued is a type of event, and its schema as a validator takes it.
+type catalogued struct {
+	event.Type
+
+	schema *jsonschema.Schema
+}
+
+// catalogue gives what an app declares, by name. Formats count, which JSON Schema leaves to whoever validates, and nothing is
+// fetched.
+func catalogue(t *testing.T, a *app.App) map[string]catalogued {
 	t.Helper()
-	types := api.App.Stores.Events.Types()
-	i := slices.IndexFunc(types, func(d event.Type) bool { return d.Name == e.Type })
-	require.GreaterOrEqual(t, i, 0, e.Type)
+	all := map[string]catalogued{}
+	for _, d := range a.Stores.Events.Types() {
+		c := jsonschema.NewCompiler()
+		c.AssertFormat()
+		c.UseLoader(jsonschema.SchemeURLLoader{})
+		const name = "urn:schema"
+		require.NoError(t, c.AddResource(name, instance(t, d.Schema())), d.Name)
+		schema, err := c.Compile(name) // it is held against the schema of schemas, too
+		require.NoError(t, err, d.Name)
+		require.Equal(t, 2020, schema.DraftVersion, d.Name)
+		all[d.Name] = catalogued{d, schema}
+	}
+	return all
+}
+
+// instance reads JSON as a validator takes it.
+func instance(t *testing.T, text []byte) any {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	require.NoError(t, err, "%s", text)
+	return v
+}
+
+// requireCatalogued wants the members that the catalogue names and no others, each as its schema says.
+func requireCatalogued(t *testing.T, types map[string]catalogued, e event.Listed) {
+	t.Helper()
+	d, ok := types[e.Type]
+	require.True(t, ok, e.Type)
 	var data map[string]any
 	require.NoError(t, json.Unmarshal(e.Data, &data))
 	require.Equal(t, e.Subject.String(), data["user_id"])
 	names := []string{}
-	for _, m := range types[i].Members {
+	for _, m := range d.Members {
 		names = append(names, m.Name)
 	}
 	require.ElementsMatch(t, names, slices.Collect(maps.Keys(data)), e.Type)
+	require.NoError(t, d.schema.Validate(instance(t, e.Data)), "%s %s", e.Type, e.Data)
+}
+
+// TestASchemaTakesWhatTheCatalogueSaysAndNothingElse changes data that is as it should be, one member at a time.
+func TestASchemaTakesWhatTheCatalogueSaysAndNothingElse(t *testing.T) {
+	t.Parallel()
+	a, err := app.New(app.Standard, app.Options{})
+	require.NoError(t, err)
+	types := catalogue(t, a)
+	const registered, updated, revoked = "gatehouse.user.registered.v1", "gatehouse.user.updated.v1", "gatehouse.session.revoked.v1"
+	id := account.NewID().String()
+	good := map[string]map[string]any{
+		registered: {"user_id": id, "email": "ada@example.com", "full_name": "Ada King", "role": "user", "email_verified": false, "has_password": true},
+		updated:    {"user_id": id, "changed": []string{"locale", "avatar_url"}},
+		revoked:    {"user_id": id, "session_id": account.NewSessionID().String(), "reason": "logout"},
+	}
+	type gone struct{}
+	for name, c := range map[string]struct {
+		of, member string
+		value      any
+		taken      bool
+	}{
+		"as it is":                    {registered, "role", "user", true},
+		"without what was personal":   {registered, "email", gone{}, true},
+		"with more, of a later one":   {registered, "plan", "free", true},
+		"nothing that has changed":    {updated, "changed", []string{}, true},
+		"without a member":            {registered, "role", gone{}, false},
+		"another role":                {registered, "role", "root", false},
+		"null":                        {registered, "role", nil, false},
+		"a text for a truth":          {registered, "email_verified", "false", false},
+		"a number for a text":         {registered, "full_name", 1, false},
+		"no address":                  {registered, "email", "ada", false},
+		"no id":                       {registered, "user_id", "ada", false},
+		"no id of a session":          {revoked, "session_id", "1", false},
+		"another reason":              {revoked, "reason", "boredom", false},
+		"a member that nobody has":    {updated, "changed", []string{"locale", "shoe_size"}, false},
+		"a text for a list":           {updated, "changed", "locale", false},
+		"null, where a list is empty": {updated, "changed", nil, false},
+	} {
+		data := maps.Clone(good[c.of])
+		if data[c.member] = c.value; c.value == (gone{}) {
+			delete(data, c.member)
+		}
+		text, err := json.Marshal(data)
+		require.NoError(t, err)
+		require.Equal(t, c.taken, types[c.of].schema.Validate(instance(t, text)) == nil, "%s: %s", name, text)
+	}
 }
 
 type happening struct {
