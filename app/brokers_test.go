@@ -4,11 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/config"
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/event"
+	"github.com/gatehouse/gatehouse/core/module"
 	"github.com/gatehouse/gatehouse/internal/brokertest"
 )
 
@@ -82,4 +87,116 @@ func TestProductionRefusesABrokerWithoutTLS(t *testing.T) {
 	require.NotContains(t, loaded(t, set).CheckSafety().Error(), "bWFya2Vy")
 	set["insecure"] = "true"
 	require.NotContains(t, loaded(t, set).CheckSafety().Error(), says)
+}
+
+// receiving is the standard modules, and one that receives.
+func receiving(s *Stores) ([]module.Module, error) {
+	modules, err := Standard(s)
+	ignore := func(context.Context, *database.Tx, event.Message) error { return nil }
+	return append(modules, module.Module{Name: "orders", Receives: []event.Receiver{event.Receive("orders.paid", ignore)}}), err
+}
+
+// journal hands each line of a log on as it is written.
+type journal chan string
+
+// Write implements io.Writer.
+func (j journal) Write(line []byte) (int, error) {
+	j <- string(line)
+	return len(line), nil
+}
+
+// waitFor gives the next line that holds a text.
+func (j journal) waitFor(t *testing.T, text string) string {
+	t.Helper()
+	deadline := time.NewTimer(time.Minute)
+	defer deadline.Stop()
+	for {
+		select {
+		case line := <-j:
+			if strings.Contains(line, text) {
+				return line
+			}
+		case <-deadline.C:
+			require.FailNow(t, "nothing of that kind was logged", text)
+		}
+	}
+}
+
+// withBroker gives an app with one destination or receiver, whose settings are read and whose stores are closed, and its log.
+func withBroker(t *testing.T, path string, fields map[string]any) (*App, journal) {
+	t.Helper()
+	logs := make(journal, 1<<12)
+	a, err := New(receiving, Options{Logs: logs})
+	require.NoError(t, err)
+	_, err = a.Load(config.Source{Args: map[string]string{
+		"http.addr": "127.0.0.1:0", "ops.addr": "127.0.0.1:0", "data_dir": t.TempDir(), "log.format": "json", path: entry(t, fields),
+	}})
+	require.NoError(t, err)
+	return a, logs
+}
+
+func TestExamineAsksEachBrokerForMessages(t *testing.T) {
+	t.Parallel()
+	if !brokertest.Available() {
+		return
+	}
+	b := brokertest.Connect(t)
+	queue := b.Queue(t, brokertest.Options{})
+	inbox := b.Topic(t, brokertest.Options{}, map[string]map[string]string{"orders": nil}) + "/subscriptions/orders"
+	for _, c := range []struct {
+		connection, entity, says string
+		level                    Level
+	}{
+		{b.Connection(), queue, queue + " at localhost", LevelOK},
+		{b.Connection(), inbox, inbox + " at localhost", LevelOK},
+		{b.Connection(), "nowhere", "there is no nowhere", LevelFail},
+		{b.ConnectionWithWrongKey(), queue, "the key or identity is wrong", LevelFail},
+	} {
+		a, _ := withBroker(t, "events.receivers", map[string]any{"name": "orders.paid", "url": "servicebus:///" + c.entity, "connection_string": c.connection})
+		requireFinding(t, a.Examine(t.Context()), c.level, "events.receivers[0]", c.says)
+	}
+}
+
+// TestAWorkerSaysAtItsStartInOneLineWhatIsWrongWithABroker starts, which a broker never keeps it from.
+func TestAWorkerSaysAtItsStartInOneLineWhatIsWrongWithABroker(t *testing.T) {
+	t.Parallel()
+	if !brokertest.Available() {
+		return
+	}
+	b := brokertest.Connect(t)
+	queue := b.Queue(t, brokertest.Options{})
+	const (
+		destinations, accounts = "events.destinations", "accounts"
+		receivers, paid        = "events.receivers", "orders.paid"
+		takesNone              = "destination of events would take none just now; what is for it waits"
+		givesNone              = "messages are not received just now, trying again"
+	)
+	for name, c := range map[string]struct{ path, name, connection, entity, says, cause string }{
+		"destination, wrong key":     {destinations, accounts, b.ConnectionWithWrongKey(), queue, takesNone, "the key or identity is wrong, or has no right to " + queue},
+		"destination, missing topic": {destinations, accounts, b.Connection(), "nowhere", takesNone, "there is no nowhere at localhost:"},
+		"receiver, wrong key":        {receivers, paid, b.ConnectionWithWrongKey(), queue, givesNone, "the key or identity is wrong, or has no right to " + queue},
+		"receiver, missing queue":    {receivers, paid, b.Connection(), "nowhere", givesNone, "there is no nowhere at localhost:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, logs := withBroker(t, c.path, map[string]any{"name": c.name, "url": "servicebus:///" + c.entity, "connection_string": c.connection})
+			defer a.Close(context.Background())
+			require.NoError(t, a.Open(t.Context()))
+			stop, err := a.StartWorker(t.Context())
+			require.NoError(t, err)
+			text := logs.waitFor(t, c.says)
+			stop()
+			var line struct{ Level, Msg, Destination, Receiver, Cause string }
+			require.NoError(t, json.Unmarshal([]byte(text), &line))
+			require.Equal(t, "WARN", line.Level)
+			require.Equal(t, c.says, line.Msg)
+			require.Equal(t, c.name, strings.TrimPrefix(line.Destination, "servicebus.")+line.Receiver)
+			require.Contains(t, line.Cause, c.cause)
+			require.NotContains(t, line.Cause, "\n")
+			require.NotContains(t, text, "SharedAccessKey")
+			for len(logs) > 0 {
+				require.NotContains(t, <-logs, c.says, "it is said once")
+			}
+		})
+	}
 }
