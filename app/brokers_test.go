@@ -186,7 +186,13 @@ func TestAWorkerSaysAtItsStartInOneLineWhatIsWrongWithABroker(t *testing.T) {
 			require.NoError(t, err)
 			text := logs.waitFor(t, c.says)
 			stop()
-			var line struct{ Level, Msg, Destination, Receiver, Cause string }
+			var line struct {
+				Level       string `json:"level"`
+				Msg         string `json:"msg"`
+				Destination string `json:"destination"`
+				Receiver    string `json:"receiver"`
+				Cause       string `json:"cause"`
+			}
 			require.NoError(t, json.Unmarshal([]byte(text), &line))
 			require.Equal(t, "WARN", line.Level)
 			require.Equal(t, c.says, line.Msg)

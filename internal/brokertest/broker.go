@@ -32,9 +32,10 @@ func Available() bool { return os.Getenv(variable) != "" }
 type Broker struct {
 	control string
 	info    struct {
-		Port    int    `json:"port"`
-		KeyName string `json:"key_name"`
-		Key     string `json:"key"`
+		Port     int    `json:"port"`
+		KeyName  string `json:"key_name"`
+		Key      string `json:"key"`
+		Identity string `json:"identity"`
 	}
 }
 
@@ -68,6 +69,12 @@ func (b *Broker) Connection() string { return b.connection(b.info.Port, b.info.K
 
 // ConnectionWithWrongKey gives one whose key is not the broker's.
 func (b *Broker) ConnectionWithWrongKey() string { return b.connection(b.info.Port, "d3Jvbmc=") }
+
+// Namespace gives where the broker listens, for clients that come with an identity.
+func (b *Broker) Namespace() string { return fmt.Sprintf("localhost:%d", b.info.Port) }
+
+// Identity gives the one token that it takes for an identity's.
+func (b *Broker) Identity() string { return b.info.Identity }
 
 func (b *Broker) connection(port int, key string) string {
 	return fmt.Sprintf("Endpoint=sb://localhost:%d;SharedAccessKeyName=%s;SharedAccessKey=%s;UseDevelopmentEmulator=true", port, b.info.KeyName, key)

@@ -4,6 +4,9 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
 	"github.com/gatehouse/gatehouse/core/secret"
 )
 
@@ -15,6 +18,8 @@ type address struct {
 	sessions     bool
 	key          secret.String // a connection string; empty for the machine's identity
 	plainText    bool
+	// identify gives whom an address without a key stands for, and may change how its client connects; nil is the machine.
+	identify func(*azservicebus.ClientOptions) (azcore.TokenCredential, error)
 }
 
 // String names the entity for people.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
@@ -34,11 +35,20 @@ func (a address) open() (*azservicebus.Client, error) {
 		}
 		return azservicebus.NewClientFromConnectionString(withoutEntity(key), options)
 	}
-	identity, err := azidentity.NewDefaultAzureCredential(nil)
+	identify := a.identify
+	if identify == nil {
+		identify = ofMachine
+	}
+	identity, err := identify(options)
 	if err != nil {
 		return nil, fmt.Errorf("find the identity of this machine: %w", err)
 	}
 	return azservicebus.NewClient(a.namespace, identity, options)
+}
+
+// ofMachine is the identity that Azure, or the environment, gives the machine.
+func ofMachine(*azservicebus.ClientOptions) (azcore.TokenCredential, error) {
+	return azidentity.NewDefaultAzureCredential(nil)
 }
 
 // withoutEntity takes the entity out of a connection string: parse has seen that it is the url's.

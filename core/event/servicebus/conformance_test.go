@@ -25,14 +25,25 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 )
 
-// venue is where the tests that any Service Bus passes are held.
+// venue is where the tests that any Service Bus passes are held. One queue may stand for several.
 type venue struct {
 	connection string
 	sessions   string // a queue that requires sessions
 	plain      string // and one that has none
+
+	brief, briefSessions string // the like, whose locks last for lock
+	lock                 time.Duration
+
+	bounded string // a queue without sessions whose messages have largest bytes at most
+	largest int
+
+	topic string // its subscriptions are all, notes (of messages whose property type is someType) and others (whose label is otherType)
 }
 
-const someType = "gatehouse.note.written.v1"
+const (
+	someType  = "gatehouse.note.written.v1"
+	otherType = "gatehouse.other.v1"
+)
 
 // eventsOf makes events of a subject, numbered from a number on.
 func eventsOf(subject account.ID, from, n int) []event.Envelope {
@@ -42,6 +53,14 @@ func eventsOf(subject account.ID, from, n int) []event.Envelope {
 			ID: uuid.Must(uuid.NewV7()), Source: "urn:test", Type: someType, Subject: subject, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 			Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, from+i)), TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		})
+	}
+	return all
+}
+
+func idsOf(events []event.Envelope) []string {
+	all := make([]string, 0, len(events))
+	for _, e := range events {
+		all = append(all, e.ID.String())
 	}
 	return all
 }
@@ -107,8 +126,9 @@ func TestEventsArriveInTheSessionOfTheirSubjectInOrder(t *testing.T) {
 type inbox struct {
 	*event.Outbox
 
-	db   *database.DB
-	logs *testkit.Logs
+	db     *database.DB
+	logs   *testkit.Logs
+	before func() // is done, where it is set, before a message is handled
 }
 
 func newInbox(t *testing.T, on testkit.Database) *inbox {
@@ -180,8 +200,16 @@ func (c *tally) wait(t *testing.T, n int) {
 	}
 }
 
+// handleMessage is what a listener hands messages to.
+func (i *inbox) handleMessage(ctx context.Context, r event.Receiver, m event.Message) (duplicate bool, err error) {
+	if i.before != nil {
+		i.before()
+	}
+	return i.Handle(ctx, r, m)
+}
+
 // listen has an inbox handle an entity's messages until the test ends, or stop.
-func (i *inbox) listen(t *testing.T, s servicebus.Receiver, handle func(context.Context, *database.Tx, event.Message) error) (count *tally, stop func()) {
+func (i *inbox) listen(t *testing.T, s servicebus.Receiver, handle func(context.Context, *database.Tx, event.Message) error, change ...func(*servicebus.Listener)) (count *tally, stop func()) {
 	t.Helper()
 	count = newTally()
 	s.Name = "notes.inbox"
@@ -192,9 +220,12 @@ func (i *inbox) listen(t *testing.T, s servicebus.Receiver, handle func(context.
 		s.MaxDeliveries = 10
 	}
 	l, err := servicebus.NewListener(s, event.Receive(s.Name, handle), servicebus.ListenOptions{
-		Handle: i.Handle, Logger: slog.New(slog.NewJSONHandler(i.logs, nil)), Observe: count.note,
+		Handle: i.handleMessage, Logger: slog.New(slog.NewJSONHandler(i.logs, nil)), Observe: count.note,
 	})
 	require.NoError(t, err)
+	for _, f := range change {
+		f(l)
+	}
 	require.NoError(t, l.Probe(t.Context()))
 	stop = sync.OnceFunc(l.Start(t.Context()))
 	t.Cleanup(stop)

@@ -4,8 +4,6 @@ package servicebus_test
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,77 +19,6 @@ import (
 
 func from(b *brokertest.Broker, entity string) servicebus.Receiver {
 	return servicebus.Receiver{URL: "servicebus:///" + entity, ConnectionString: secret.New(b.Connection())}
-}
-
-func TestAMessageThatCannotBeHandledIsDeadLetteredWithItsReason(t *testing.T) {
-	t.Parallel()
-	if !brokertest.Available() {
-		return
-	}
-	b := brokertest.Connect(t)
-	i := newInbox(t, testkit.SQLite(t))
-	queue := b.Queue(t, brokertest.Options{})
-	send(t, b.Connection(), queue, "", "good-0", "failing", "refused", "panicking", "good-1")
-	s := from(b, queue)
-	s.MaxDeliveries = 2
-	count, stop := i.listen(t, s, func(ctx context.Context, tx *database.Tx, m event.Message) error {
-		switch m.ID {
-		case "failing":
-			return errors.New("cannot do it")
-		case "refused":
-			return event.Permanent(errors.New("is no order"))
-		case "panicking":
-			panic("a bug with " + string(m.Body))
-		}
-		return once(ctx, tx, m)
-	})
-	count.wait(t, 7)
-	stop()
-	require.Equal(t, 2, i.effects(t))
-	reasons := map[string][2]string{}
-	c := b.Contents(t, queue)
-	for _, m := range c.Dead {
-		reasons[m.ID] = [2]string{m.Reason, m.Description}
-	}
-	require.Equal(t, map[string][2]string{
-		"failing": {"HandlerFailed", "cannot do it"}, "refused": {"Refused", "is no order"},
-		"panicking": {"HandlerFailed", "the handler panicked; the log has the stack"},
-	}, reasons)
-	require.Empty(t, c.Active)
-	require.NotContains(t, i.logs.String(), "body of")
-}
-
-// TestTheLockOfASlowMessageIsRenewed has a handler that takes longer than the lock is given for.
-func TestTheLockOfASlowMessageIsRenewed(t *testing.T) {
-	t.Parallel()
-	if !brokertest.Available() {
-		return
-	}
-	for name, sessions := range map[string]bool{"queue": false, "sessions": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := brokertest.Connect(t)
-			i := newInbox(t, testkit.SQLite(t))
-			queue, session := b.Queue(t, brokertest.Options{LockMS: 1000, Sessions: sessions}), ""
-			s := from(b, queue)
-			if sessions {
-				session, s.URL = "a", s.URL+"?sessions=true"
-			}
-			send(t, b.Connection(), queue, session, "slow")
-			var began atomic.Int64
-			count, _ := i.listen(t, s, func(ctx context.Context, tx *database.Tx, m event.Message) error {
-				began.Add(1)
-				slow := time.NewTimer(3 * time.Second)
-				defer slow.Stop()
-				<-slow.C
-				return once(ctx, tx, m)
-			})
-			count.wait(t, 1)
-			require.Equal(t, 1, count.of(servicebus.Handled))
-			require.EqualValues(t, 1, began.Load(), "it did not come again meanwhile")
-			require.Eventually(t, func() bool { return b.Contents(t, queue).Completed == 1 }, 10*time.Second, 10*time.Millisecond)
-		})
-	}
 }
 
 // TestCutSettlementsDoubleNoEffect has connections cut when the client says that it is done.
@@ -140,21 +67,6 @@ func TestAStopLetsTheHandlerAtWorkEndAndGivesTheRestBack(t *testing.T) {
 	again, _ := i.listen(t, s, once)
 	again.wait(t, 20-done)
 	require.Equal(t, 20, i.effects(t))
-}
-
-func TestAMessageWithoutAnIDIsDeadLettered(t *testing.T) {
-	t.Parallel()
-	i := newInbox(t, testkit.SQLite(t))
-	r := event.Receive("notes.inbox", once)
-	_, err := i.Handle(t.Context(), r, event.Message{})
-	require.True(t, event.IsPermanent(err))
-	duplicate, err := i.Handle(t.Context(), r, event.Message{ID: "a"})
-	require.NoError(t, err)
-	require.False(t, duplicate)
-	duplicate, err = i.Handle(t.Context(), r, event.Message{ID: "a"})
-	require.NoError(t, err)
-	require.True(t, duplicate)
-	require.Equal(t, 1, i.effects(t))
 }
 
 func TestMessagesOfASubscriptionAreReceivedWhenTheBrokerIsBack(t *testing.T) {

@@ -1,7 +1,7 @@
 'use strict';
 // A broker that speaks as much of Azure Service Bus's AMQP 1.0 as its clients need: queues, topics and subscriptions,
-// sessions, locks, dead-letter queues, shared access signatures, and faults on demand. docs/how-to/azure-service-bus.md lists
-// where it differs from Azure.
+// sessions, locks, dead-letter queues, shared access signatures, one token of an identity, and faults on demand.
+// docs/how-to/azure-service-bus.md lists where it differs from Azure.
 //
 //   node broker.js <port of the control API>
 
@@ -12,6 +12,9 @@ const { Namespace } = require('./entities.js');
 
 const KEY_NAME = 'tests';
 const KEY = crypto.randomBytes(32).toString('base64');
+// What stands for a token that Entra has issued to somebody with the right: it is compared, and not looked into.
+const IDENTITY = [{ alg: 'none', typ: 'JWT' }, { aud: 'https://servicebus.azure.net', jti: crypto.randomUUID() }]
+  .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.';
 const BATCH_FORMAT = 0x80013700;
 const SESSION_FILTER = 'com.microsoft:session-filter';
 const DEFAULT_MAX_SIZE = 256 * 1024;
@@ -47,9 +50,11 @@ function entityOf(audience) {
 }
 
 function putToken(connection, message) {
-  const entity = entityOf(message.application_properties.name);
+  const { name, type } = message.application_properties;
+  const entity = entityOf(name);
   const token = message.body && message.body.content ? message.body.content : message.body;
-  if (!signed(token) || namespace.fault(entity).unauthorized) return [401, 'InvalidSignature: the token has an invalid signature'];
+  const good = type === 'jwt' ? String(token) === IDENTITY : signed(token);
+  if (!good || namespace.fault(entity).unauthorized) return [401, 'InvalidSignature: the token has an invalid signature'];
   state(connection).audiences.add(entity);
   return [202, 'Accepted'];
 }
@@ -287,7 +292,7 @@ amqp.on('connection', (socket) => {
 });
 
 const operations = {
-  'GET /': () => ({ broker: 'servicebus-for-tests', port: amqp.address().port, key_name: KEY_NAME, key: KEY }),
+  'GET /': () => ({ broker: 'servicebus-for-tests', port: amqp.address().port, key_name: KEY_NAME, key: KEY, identity: IDENTITY }),
   'POST /entities': (body) => { namespace.create(body); return {}; },
   'POST /faults': (body) => { namespace.faults.set(body.entity.toLowerCase(), body); return {}; },
   'POST /cut': () => { for (const s of sockets) s.destroy(); return {}; },
