@@ -27,7 +27,7 @@ const schemaHead = `# Tables
 
 What migrations make of an empty database, read out of their text: every table of ours, its columns on both engines, its
 indexes, and why each is there. Below stands which statement finds its rows by what, over 100,000 rows of each table, and
-which operations and jobs run it; a statement is shortened to what its plan depends on.
+which operations, jobs and commands run it; a statement is shortened to what its plan depends on.
 
 The tables of the job queue (` + "`river_…`" + `) come with the library and are left out.
 `

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"sort"
 	"strconv"
+	"time"
 )
 
 // migration is one file that this engine runs.
@@ -31,6 +32,18 @@ var recordTable = map[Engine]string{
 		CREATE TABLE IF NOT EXISTS gatehouse_migrations (
 			module text NOT NULL, number integer NOT NULL, name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL,
 			PRIMARY KEY (module, number))`,
+}
+
+// What is asked of that table, but for its making.
+const (
+	selectApplied = "SELECT module, number, name, digest, applied_at FROM gatehouse_migrations ORDER BY module, number"
+	insertApplied = "INSERT INTO gatehouse_migrations (module, number, name, digest, applied_at) VALUES (?, ?, ?, ?, ?)"
+)
+
+// MigrationStatements gives what Migrate and MigrationStatus ask of the table of migrations, with values for an example.
+// Options.Observe is not told of them, since they run on a connection of their own.
+func MigrationStatements() []Statement {
+	return []Statement{{SQL: selectApplied}, {SQL: insertApplied, Args: []any{"notes", 1, "notes", "", time.Unix(0, 0).UTC()}, InTx: true}}
 }
 
 // Script is one text of SQL that changes the schema.

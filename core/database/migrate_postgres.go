@@ -85,7 +85,7 @@ func (m *pgMigrator) applied(ctx context.Context, create bool) ([]applied, error
 	if !exists {
 		return nil, nil
 	}
-	rows, err := m.conn.Query(ctx, "SELECT module, number, name, digest, applied_at FROM gatehouse_migrations ORDER BY module, number")
+	rows, err := m.conn.Query(ctx, selectApplied)
 	if err != nil {
 		return nil, m.fault(ctx, err)
 	}
@@ -128,8 +128,7 @@ func (m *pgMigrator) applyOnce(ctx context.Context, step migration, at time.Time
 	if m.conn.PgConn().TxStatus() != 'T' {
 		return errOwnTransaction
 	}
-	if _, err := tx.Exec(ctx, "INSERT INTO gatehouse_migrations (module, number, name, digest, applied_at) VALUES ($1, $2, $3, $4, $5)",
-		step.module, step.number, step.name, step.digest, at); err != nil {
+	if _, err := tx.Exec(ctx, rebind(insertApplied), step.module, step.number, step.name, step.digest, at); err != nil {
 		return m.fault(ctx, err)
 	}
 	if err := tx.Commit(ctx); err != nil {

@@ -46,7 +46,7 @@ func (m *sqliteMigrator) applied(ctx context.Context, create bool) ([]applied, e
 	if exists == 0 {
 		return nil, nil
 	}
-	rows, err := m.e.read.QueryContext(ctx, "SELECT module, number, name, digest, applied_at FROM gatehouse_migrations ORDER BY module, number")
+	rows, err := m.e.read.QueryContext(ctx, selectApplied)
 	if err != nil {
 		return nil, classifySQLite(err).answer()
 	}
@@ -96,8 +96,7 @@ func applySQLite(ctx context.Context, tx *sql.Tx, step migration, at time.Time) 
 	if _, err := tx.ExecContext(ctx, "RELEASE migration"); err != nil {
 		return errors.Join(errOwnTransaction, classifySQLite(err))
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO gatehouse_migrations (module, number, name, digest, applied_at) VALUES (?, ?, ?, ?, ?)",
-		step.module, step.number, step.name, step.digest, at.UnixMicro()); err != nil {
+	if _, err := tx.ExecContext(ctx, insertApplied, step.module, step.number, step.name, step.digest, at.UnixMicro()); err != nil {
 		return fmt.Errorf("record it: %w", classifySQLite(err).answer())
 	}
 	return nil

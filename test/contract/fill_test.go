@@ -31,12 +31,12 @@ var fillings = []filling{
 	{"auth_login_attempts (digest, failures, blocked_until, expires_at)", "{digest}, 1, {now}, {in an hour}"},
 	{"auth_known_addresses (digest, account_id, failures_digest, expires_at)", "{digest}, {id}, {digest}, {in an hour}"},
 	{"auth_mailed_tokens (id, account_id, purpose, address, created_at, expires_at)", "{id}, {id}, 'reset', {address}, {now}, {in an hour}"},
-	{
+	{ // one is past its retention
 		"gatehouse_events (number, id, type, source, subject, occurred_at, data, personal)",
-		"i + 1, {id}, 'gatehouse.user.registered.v1', 'urn:test', {id}, {minutes ago}, '{}', '{}'",
+		"i + 1, {id}, 'gatehouse.user.registered.v1', 'urn:test', {id}, CASE i WHEN 0 THEN {ten years ago} ELSE {minutes ago} END, '{}', '{}'",
 	},
 	{"gatehouse_event_deliveries (number, destination, subject, attempts, due_at)", "i + 1, 'filler.events', {id}, 1, {in an hour}"},
-	{"gatehouse_event_received (receiver, message_id, at)", "'filler.messages', {address}, {minutes ago}"},
+	{"gatehouse_event_received (receiver, message_id, at)", "'filler.messages', {address}, {hours ago}"}, // none is past its retention
 	{ // none that is active: workers have 100 at most
 		"webhooks (id, url, description, event_types, is_active, secret, version, created_at, updated_at)",
 		"{id}, 'https://example.com/', 'filler', '[]', false, {digest}, 1, {minutes ago}, {minutes ago}",

@@ -54,8 +54,9 @@ type flow struct {
 	run  func()
 }
 
-// flows are all that the API makes its database do; cold is the first time after nothing was remembered.
-func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []flow {
+// flows are all that the API, jobs, brokers and commands make its database do; cold is the first time after nothing was
+// remembered, and restart starts another process on the database.
+func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User, restart func()) []flow {
 	t.Helper()
 	owner, ended, out, allOut, self := u, u, u, u, api.User()
 	for _, session := range []*testkit.User{&owner, &ended, &out, &allOut} {
@@ -87,7 +88,7 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []fl
 	}
 	var next string
 	var hook string
-	return append([]flow{
+	return slices.Concat([]flow{
 		{"register", func() { api.Post("/auth/register", registration("flow@example.com")).Status(201) }},
 		{"register, known", func() { api.Post("/auth/register", registration("flow@example.com")).Status(409) }},
 		{"auth.mail, of a registration", api.WorkJobs},
@@ -221,17 +222,19 @@ func flows(t *testing.T, api *testkit.API, clk *clock.Fake, u testkit.User) []fl
 			admin.Post(hook+"/deliveries/"+newestDelivery(t, admin, strings.TrimPrefix(hook, "/webhooks/"))+"/redeliver", nil).Status(202)
 		}},
 		{"listWebhooks", func() { admin.Get("/webhooks?limit=1").Status(200) }},
-		{"listWebhooks, behind a cursor", func() { newWebhook(t, admin); admin.Get(nextIn("/webhooks?limit=1")).Status(200) }},
+		{"createWebhook, another", func() { newWebhook(t, admin) }},
+		{"listWebhooks, behind a cursor", func() { admin.Get(nextIn("/webhooks?limit=1")).Status(200) }},
 		{"deleteWebhook", func() { admin.Delete(hook, nil).Status(204) }},
-	}, schedules(t, api)...)
+	}, schedules(t, api), commands(t, api, clk, restart))
 }
 
 // schedules are the jobs that come again and again.
 func schedules(t *testing.T, api *testkit.API) []flow {
 	t.Helper()
 	var all []flow
+	_, events := api.App.Stores.Events.Jobs()
 	_, trail := api.App.Stores.Audit.Jobs()
-	for _, m := range append(slices.Clone(api.App.Modules), module.Module{Schedules: trail}) {
+	for _, m := range append(slices.Clone(api.App.Modules), module.Module{Schedules: events}, module.Module{Schedules: trail}) {
 		for _, p := range m.Schedules {
 			all = append(all, flow{p.Args.Kind(), func() {
 				require.NoError(t, api.App.Stores.DB.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
@@ -269,8 +272,9 @@ func TestEachOperationRunsTheStatementsThatWeKnow(t *testing.T) {
 	t.Parallel()
 	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
 		noted, clk := &statements{}, clock.NewFake(time.Now())
-		api := testkit.Serve(t, db, append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk), toNobody())...)
-		all := flows(t, api, clk, api.User())
+		opts := append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk), toNobody())
+		api := testkit.Serve(t, db, opts...)
+		all := flows(t, api, clk, api.User(), func() { testkit.Serve(t, db, opts...) })
 		noted.take()
 		var b strings.Builder
 		for _, f := range all {
