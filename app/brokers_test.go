@@ -117,7 +117,7 @@ func (j journal) waitFor(t *testing.T, text string) string {
 				return line
 			}
 		case <-deadline.C:
-			require.FailNow(t, "nothing of that kind was logged", text)
+			require.FailNow(t, "nothing of that kind was logged", "%s", text)
 		}
 	}
 }
