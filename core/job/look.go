@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -76,6 +77,7 @@ var (
 	ErrRunning   = errs.Conflict("job_running", "the job is at work")
 	ErrCompleted = errs.Conflict("job_completed", "the job is done already")
 	ErrDiscarded = errs.Conflict("job_discarded", "the job is dead already")
+	ErrDuplicate = errs.Conflict("job_duplicate", "the same job waits or is at work already")
 	errState     = refuse("state", "is not a state of a job")
 )
 
@@ -146,21 +148,28 @@ type Also func(ctx context.Context, tx *database.Tx, changed Record) error
 
 // Retry has a job worked at once that is dead, was cancelled, or waits for its time or its next attempt; one more attempt is
 // granted to a job that has none left. It says false, and changes nothing, for a job that waits for a worker already. It
-// returns ErrNotFound, ErrRunning and ErrCompleted.
+// returns ErrNotFound, ErrRunning and ErrCompleted, and ErrDuplicate for a unique job that another one has taken the place of.
 //
 // A job that begins to run meanwhile stays as it is. One that waits for its next attempt, is begun and ends meanwhile may run
 // once more, which does no harm to what every job promises.
 func (q *Queue) Retry(ctx context.Context, id int64, also ...Also) (Record, bool, error) {
-	return q.handle(ctx, id, func(ctx context.Context, tx *database.Tx, t table, now State) error {
+	r, changed, err := q.handle(ctx, id, func(ctx context.Context, tx *database.Tx, t table, now State) error {
 		switch now {
 		case StateRunning:
 			return ErrRunning
 		case StateCompleted:
 			return ErrCompleted
 		default:
-			return errors.Join(t.retry(ctx, id), forgetCancelling(ctx, tx, id))
+			if err := t.retry(ctx, id); err != nil {
+				return err
+			}
+			return forgetCancelling(ctx, tx, id)
 		}
 	}, also...)
+	if index, twice := database.UniqueViolation(err); twice && strings.HasPrefix(index, "river_job_unique") {
+		err = ErrDuplicate
+	}
+	return r, changed, err
 }
 
 // Cancel ends a job for good that waits, and asks one that is at work to end: workers hear of it at once on PostgreSQL, and

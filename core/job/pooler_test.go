@@ -71,3 +71,11 @@ func TestBehindAPoolerEachJobIsWorkedOnceIfItsCauseIsThere(t *testing.T) {
 	require.NoError(t, p.db.QueryRow(t.Context(), `SELECT count(*) FROM causes`).Scan(&there))
 	require.Equal(t, len(want), there)
 }
+
+func TestBehindAPoolerAThousandAtOnceMakeOneUniqueJob(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(testkit.PgBouncerVariable) == "" {
+		return
+	}
+	newPlace(t, testkit.Pooled(t)).requireOneOfAThousand(t)
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/gatehouse/gatehouse/core/database"
 )
@@ -76,6 +77,23 @@ type Option func(*river.InsertOpts)
 
 // At lets the job wait until a time.
 func At(t time.Time) Option { return func(o *river.InsertOpts) { o.ScheduledAt = t } }
+
+// Unique has the job enqueued unless the same one is in the queue already: waiting for a worker, for its time or for its next
+// attempt, or at work. Then Enqueue changes nothing and returns nil; the one that is there keeps its time. The same are jobs
+// of one kind with the same arguments, both enqueued with Unique; where members of the arguments have the tag
+// `river:"unique"`, those alone count. One that is over, however it ended, does not count, and another may come.
+//
+// Of transactions at the same time the first one's job is enqueued: on PostgreSQL the others wait for its end, and one of
+// theirs is enqueued where it rolls back. The job that waits begins once this transaction has ended, and so sees what it has
+// changed. One that is at work may have looked before: Unique is not for work that has to follow each change.
+func Unique() Option {
+	return func(o *river.InsertOpts) { o.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: notOver()} }
+}
+
+// notOver lists the states of a job that is still to be worked, or at work.
+func notOver() []rivertype.JobState {
+	return []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
+}
 
 // errNotOpen is what the zero Queue says.
 var errNotOpen = errors.New("job: the queue is not open")
