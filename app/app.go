@@ -225,6 +225,9 @@ func (a *App) Open(ctx context.Context) error {
 	if _, err := a.newBrokers(nil); err != nil { // as above
 		return err
 	}
+	if err := a.checkQueues(); err != nil { // as above
+		return err
+	}
 	if err := a.OpenDatabase(ctx); err != nil {
 		return err
 	}

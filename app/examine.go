@@ -38,6 +38,7 @@ func (a *App) Examine(ctx context.Context) []Finding {
 	e.mail(ctx)
 	e.blobs(ctx)
 	e.brokers(ctx)
+	e.queues()
 	e.egress()
 	e.files()
 	e.listeners(ctx)

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -23,7 +25,40 @@ func (a *App) checkJobs() error {
 	return nil
 }
 
-// openJobs opens the queue for what the modules bring.
+// jobs are those of core and of the modules.
+func (a *App) jobs() ([]job.Handler, []job.Periodic) {
+	handlers, schedules := a.Stores.Events.Jobs()
+	audited, sealed := a.Stores.Audit.Jobs()
+	handlers, schedules = append(handlers, audited...), append(schedules, sealed...)
+	for _, m := range a.Modules {
+		handlers, schedules = append(handlers, m.Jobs...), append(schedules, m.Schedules...)
+	}
+	return handlers, schedules
+}
+
+// checkQueues returns ErrUnknownName where a setting names a queue that no job of this program goes through.
+func (a *App) checkQueues() error {
+	there := map[string]bool{job.DefaultQueue: true}
+	handlers, _ := a.jobs()
+	for _, h := range handlers {
+		there[h.Queue()] = true
+	}
+	for i, q := range a.settings.worker.Queues {
+		if !there[q.Name] {
+			return fmt.Errorf("%w: worker.queues[%d].name: no job goes through %s; there are %s", ErrUnknownName, i, q.Name, strings.Join(slices.Sorted(maps.Keys(there)), ", "))
+		}
+	}
+	return nil
+}
+
+// queues says which queues of the settings there are not.
+func (e *examination) queues() {
+	if err := e.app.checkQueues(); err != nil {
+		e.fail("worker.queues", strings.TrimPrefix(err.Error(), ErrUnknownName.Error()+": "), "mend the settings under worker")
+	}
+}
+
+// openJobs opens the queue for what core and the modules bring.
 func (a *App) openJobs() error {
 	worked, err := a.telemetry.CounterBy("jobs.attempts", "{attempt}", "Attempts at jobs that have ended in this process, by kind and outcome.", "kind", "outcome")
 	if err != nil {
@@ -32,13 +67,7 @@ func (a *App) openJobs() error {
 	o := job.QueueOptions{Logger: a.Stores.Logger, Observe: func(kind string, outcome job.Outcome) {
 		worked(context.Background(), 1, kind, string(outcome))
 	}}
-	o.Handlers, o.Schedules = a.Stores.Events.Jobs()
-	handlers, schedules := a.Stores.Audit.Jobs()
-	o.Handlers, o.Schedules = append(o.Handlers, handlers...), append(o.Schedules, schedules...)
-	for _, m := range a.Modules {
-		o.Handlers = append(o.Handlers, m.Jobs...)
-		o.Schedules = append(o.Schedules, m.Schedules...)
-	}
+	o.Handlers, o.Schedules = a.jobs()
 	queue, err := job.Open(a.Stores.DB, o)
 	if err != nil {
 		return err

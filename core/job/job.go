@@ -61,6 +61,9 @@ type Handler struct {
 // Kind is the kind of job that the handler works.
 func (h Handler) Kind() string { return h.kind }
 
+// Queue is the queue that jobs of this kind go through.
+func (h Handler) Queue() string { return h.options.Queue }
+
 // Handle makes the handler of a kind of job. work runs at least once for each, and may run again after a crash, so a second
 // run must do no harm. Its error, or panic, is logged and has the job tried again later, until MaxAttempts are used up;
 // Pointless ends it at once. No error may hold what a log may not.

@@ -75,7 +75,12 @@ func (p place) enqueue(t *testing.T, q *job.Queue, n int, opts ...job.Option) {
 // start runs a worker until the test ends.
 func start(t *testing.T, q *job.Queue, concurrency int) *job.Worker {
 	t.Helper()
-	w, err := q.Start(t.Context(), job.Settings{Concurrency: concurrency})
+	return startWith(t, q, job.Settings{Concurrency: concurrency})
+}
+
+func startWith(t *testing.T, q *job.Queue, s job.Settings) *job.Worker {
+	t.Helper()
+	w, err := q.Start(t.Context(), s)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -27,14 +27,55 @@ const (
 
 // Settings are the settings under "worker".
 type Settings struct {
-	Concurrency int `conf:"concurrency" default:"10" doc:"jobs of one queue that a process works at once, 1 to 1000"`
+	Concurrency int             `conf:"concurrency" default:"10" doc:"jobs of one queue that a process works at once, 1 to 1000"`
+	Queues      []QueueSettings `conf:"queues" default:"" doc:"queues of which a process works another number of jobs at once, each with name (such as mail) and concurrency (1 to 1000)"`
+}
+
+// QueueSettings are those of one queue, under "worker.queues".
+type QueueSettings struct {
+	Name        string `conf:"name" doc:"of the queue"`
+	Concurrency int    `conf:"concurrency" doc:"jobs of this queue that a process works at once, 1 to 1000"`
+}
+
+const (
+	mostAtOnce  = 1000
+	outOfBounds = "must be between 1 and 1000"
+)
+
+func inBounds(concurrency int) bool { return concurrency >= 1 && concurrency <= mostAtOnce }
+
+// Check reports what the settings may not be. Each entry checks itself, and the program whether it has such a queue.
+func (s *Settings) Check(report func(field, fault string)) {
+	if !inBounds(s.Concurrency) {
+		report("concurrency", outOfBounds)
+	}
+	seen := map[string]bool{}
+	for i, q := range s.Queues {
+		if seen[q.Name] {
+			report(fmt.Sprintf("queues[%d].name", i), "is the name of another one")
+		}
+		seen[q.Name] = true
+	}
 }
 
 // Check reports what the settings may not be.
-func (s *Settings) Check(report func(field, fault string)) {
-	if s.Concurrency < 1 || s.Concurrency > 1000 {
-		report("concurrency", "must be between 1 and 1000")
+func (s *QueueSettings) Check(report func(field, fault string)) {
+	if s.Name == "" {
+		report("name", "must be the name of a queue")
 	}
+	if !inBounds(s.Concurrency) {
+		report("concurrency", outOfBounds)
+	}
+}
+
+// of is how many jobs of a queue a process works at once.
+func (s *Settings) of(queue string) int {
+	for _, q := range s.Queues {
+		if q.Name == queue {
+			return q.Concurrency
+		}
+	}
+	return s.Concurrency
 }
 
 // config is what clients of this program share.
@@ -77,12 +118,12 @@ func (q *Queue) start(ctx context.Context, s Settings, change func(*river.Config
 		return &Worker{}, nil
 	}
 	c := q.config(q.engine.polls())
-	c.Workers, c.Queues = river.NewWorkers(), map[string]river.QueueConfig{DefaultQueue: {MaxWorkers: s.Concurrency}}
+	c.Workers, c.Queues = river.NewWorkers(), map[string]river.QueueConfig{DefaultQueue: {MaxWorkers: s.of(DefaultQueue)}}
 	for _, h := range q.kinds {
 		if err := h.register(c.Workers, q.logger); err != nil {
 			return nil, fmt.Errorf("job: %w", err)
 		}
-		c.Queues[h.options.Queue] = river.QueueConfig{MaxWorkers: s.Concurrency}
+		c.Queues[h.options.Queue] = river.QueueConfig{MaxWorkers: s.of(h.options.Queue)}
 	}
 	for _, p := range q.schedules {
 		c.PeriodicJobs = append(c.PeriodicJobs, q.periodic(p))
