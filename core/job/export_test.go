@@ -2,11 +2,15 @@ package job
 
 import (
 	"database/sql"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 )
+
+// NextRun is when a leader runs a schedule again.
+func NextRun(every time.Duration, now time.Time) time.Time { return steady(every).Next(now) }
 
 // OpenOn is Open on a handle of the test's own: on SQLite where pool is nil.
 func OpenOn(pool *pgxpool.Pool, write *sql.DB, o QueueOptions) (*Queue, error) {

@@ -75,8 +75,9 @@ func Handle[A Args](o Options, work func(ctx context.Context, j Job[A]) error) H
 	}}
 }
 
-// Periodic has a job enqueued once in every period while any worker runs: by one of them, however many there are. It is for
-// cleaning up; nothing may depend on its running in time.
+// Periodic has a job enqueued once in every period while any worker runs: by one of them, however many there are, and whoever
+// takes over from it. Periods are multiples of Every since the year 1, UTC. It is for cleaning up; nothing may depend on its
+// running in time. Finished jobs of all kinds are kept for the longest Every of all: they tell which periods had theirs.
 type Periodic struct {
 	Every time.Duration
 	Args  Args

@@ -288,26 +288,6 @@ func TestAJobMayWait(t *testing.T) {
 	})
 }
 
-func TestAScheduleIsOneForAllWorkers(t *testing.T) {
-	t.Parallel()
-	onEach(t, func(t *testing.T, p place) {
-		var runs atomic.Int64
-		ran := make(chan struct{}, 16)
-		o := job.QueueOptions{
-			Handlers:  []job.Handler{job.Handle(job.Options{}, func(context.Context, job.Job[errandArgs]) error { runs.Add(1); ran <- struct{}{}; return nil })},
-			Schedules: []job.Periodic{{Every: 24 * time.Hour, Args: errandArgs{}}},
-		}
-		first := start(t, p.open(t, o), 2)
-		<-ran
-		start(t, p.open(t, o), 2)
-		require.NoError(t, first.Stop(t.Context()))
-		q := p.open(t, o)
-		p.enqueue(t, q, 1) // whoever works this one has had its turn at the schedule
-		<-ran
-		require.EqualValues(t, 2, runs.Load())
-	})
-}
-
 func TestMistakesOfAProgramAreFoundBeforeItRuns(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, p place) {

@@ -10,7 +10,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// How River works. Finished jobs are kept for those who look into what happened; nothing reads them.
+// How River works. Finished jobs are kept for those who look into what happened, and for schedules, which may keep them longer.
 const (
 	keepCompleted = time.Hour
 	keepCancelled = 7 * 24 * time.Hour
@@ -94,6 +94,11 @@ func (q *Queue) config(polls bool) river.Config {
 		longest = max(longest, h.options.Timeout)
 	}
 	c.RescueStuckJobsAfter = longest + rescueMargin
+	for _, p := range q.schedules { // the job of a period is looked for until the period is over
+		c.CompletedJobRetentionPeriod = max(c.CompletedJobRetentionPeriod, p.Every)
+		c.CancelledJobRetentionPeriod = max(c.CancelledJobRetentionPeriod, p.Every)
+		c.DiscardedJobRetentionPeriod = max(c.DiscardedJobRetentionPeriod, p.Every)
+	}
 	return c
 }
 
@@ -149,12 +154,26 @@ func (q *Queue) start(ctx context.Context, s Settings, change func(*river.Config
 	return w, nil
 }
 
-// periodic is unique within its period, whoever enqueues it: a new leader begins its schedules anew.
+// periodic is unique within its period, whoever enqueues it: a new leader begins its schedules anew. The period's job counts
+// whatever became of it, and config keeps it until the period is over.
 func (q *Queue) periodic(p Periodic) *river.PeriodicJob {
 	o := q.kinds[p.Args.Kind()].options
-	return river.NewPeriodicJob(river.PeriodicInterval(p.Every), func() (river.JobArgs, *river.InsertOpts) {
-		return p.Args, &river.InsertOpts{Queue: o.Queue, MaxAttempts: o.MaxAttempts, UniqueOpts: river.UniqueOpts{ByPeriod: p.Every}}
+	unique := river.UniqueOpts{ByPeriod: p.Every, ByState: rivertype.JobStates()}
+	return river.NewPeriodicJob(steady(p.Every), func() (river.JobArgs, *river.InsertOpts) {
+		return p.Args, &river.InsertOpts{Queue: o.Queue, MaxAttempts: o.MaxAttempts, UniqueOpts: unique}
 	}, &river.PeriodicJobOpts{ID: p.Args.Kind(), RunOnStart: true})
+}
+
+// steady is when a leader runs a schedule again: once in each period, away from the period's ends. River takes a run for that
+// of the period in which it comes to enqueue it, so that one at the end, a little late, would be the next period's, and the
+// next one would find it there.
+type steady time.Duration
+
+// Next implements river.PeriodicSchedule.
+func (s steady) Next(now time.Time) time.Time {
+	every := time.Duration(s)
+	begun := now.Truncate(every)
+	return begun.Add(every + min(max(now.Sub(begun), every/4), every/2))
 }
 
 func outcomeOf(e *river.Event) Outcome {
