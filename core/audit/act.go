@@ -16,7 +16,7 @@ type Outcome string
 const (
 	Done    Outcome = "done"
 	Failed  Outcome = "failed"  // what was given was wrong, such as a password
-	Refused Outcome = "refused" // it is not allowed, or came too often
+	Refused Outcome = "refused" // it is not allowed, not as things stand, or came too often
 )
 
 // ActorKind is what somebody acts as.

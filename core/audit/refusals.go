@@ -1,16 +1,21 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
+	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
 )
@@ -64,6 +69,17 @@ func (t *Trail) Refuse(ctx context.Context, a Act) {
 	}
 	t.refusals.add(sourceOf(httpapi.ClientAddr(ctx)), r)
 	t.options.Observe(Observed{Refused: 1})
+}
+
+// RefuseConflict is Refuse of an act that the state of things does not allow, where err is an answer that says so (409), such
+// as that of the last administrator. Of any other error it notes nothing: wrong input is no refusal, nor is what is not there,
+// or a store that is away. It gives err back.
+func (t *Trail) RefuseConflict(ctx context.Context, a Act, err error) error {
+	if e, ok := errors.AsType[*errs.Error](err); ok && e.Status() == http.StatusConflict {
+		a.Outcome, a.Reason = Refused, cmp.Or(e.Reason(), strings.ToLower(e.Code()))
+		t.Refuse(ctx, a)
+	}
+	return err
 }
 
 func sourceOf(addr netip.Addr) string {

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/audit"
+	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -80,6 +82,26 @@ func TestWhatIsGatheredSaysWhatItsRefusalsHaveInCommon(t *testing.T) {
 	require.Equal(t, []any{audit.Denied, audit.Refused, "several", audit.Anonymous, int64(2)}, []any{last.Action, last.Outcome, *last.Reason, last.Actor, last.Count})
 	require.Equal(t, []any{(*account.ID)(nil), (*account.ID)(nil), (*string)(nil), (*string)(nil)}, []any{last.ActorID, last.TargetID, last.Email, last.UserAgent})
 	require.Equal(t, ip, *last.IP)
+}
+
+func TestOfErrorsConflictsAloneAreRefusals(t *testing.T) {
+	t.Parallel()
+	p, ada := open(t, testkit.SQLite(t), newClock()), account.NewID()
+	last := errs.Conflict("last_one", "it is the last one")
+	for _, err := range []error{
+		nil, io.EOF, errs.ErrValidation, errs.ErrAuthorization, errs.ErrNotFound, errs.ErrPreconditionFailed, errs.ErrRateLimited, errs.ErrUnavailable, errs.ErrInternal,
+		last, last.WithCause(io.EOF), fmt.Errorf("delete: %w", last), errs.ErrConflict,
+	} {
+		got := p.RefuseConflict(t.Context(), audit.Act{Action: write, Target: ada}, err)
+		require.Equal(t, fmt.Sprint(err), fmt.Sprint(got))
+	}
+	p.flush()
+	reasons := []string{}
+	for _, e := range p.list() {
+		require.Equal(t, []any{write, audit.Refused, ada}, []any{e.Action, e.Outcome, *e.TargetID})
+		reasons = append(reasons, *e.Reason)
+	}
+	require.Equal(t, []string{"last_one", "last_one", "last_one", "conflict"}, reasons)
 }
 
 // TestRefusalsTakeBoundedMemoryAndNoneIsLost keeps the database away from ten times more sources than are remembered.

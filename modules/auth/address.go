@@ -93,11 +93,14 @@ func (s *Service) refuseTakenBy(ctx context.Context, email account.Email, own ac
 // ConfirmAddress gives an account the address that a token was mailed to, verified. Whatever else was mailed to the old one
 // dies. It returns ErrInvalidToken for a token that is worth nothing, and users.ErrEmailTaken where another account has had
 // the address since.
-func (s *Service) ConfirmAddress(ctx context.Context, text secret.String) error {
+func (s *Service) ConfirmAddress(ctx context.Context, text secret.String) (err error) {
+	var whose account.ID
+	defer func() { err = s.refused(ctx, users.ActEmail, whose, err) }()
 	t, email, err := s.readToken(ctx, text, token.MailedChange)
 	if err != nil {
 		return err
 	}
+	whose = t.account
 	return s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
 		ok, err := s.deps.Accounts.ChangeEmailTx(ctx, tx, t.account, t.previous(), email, true) // first, since it locks the account
 		if err != nil {

@@ -28,9 +28,9 @@ const (
 func declareActs(t *audit.Trail) {
 	t.Declare(actLogin, "somebody signed in, failed to (`invalid_credentials`), or was refused (`rate_limited`, `email_not_verified`); the target is the account whose address was given, where there is one")
 	t.Declare(actRegister, "somebody registered, or was refused (`email_already_exists`, `rate_limited`)")
-	t.Declare(actCreate, "an account was made on the command line")
-	t.Declare(actInvite, "an account was made for somebody who was mailed an invitation")
-	t.Declare(actStartReset, "a user was mailed a link for a new password because an administrator or operator wanted it")
+	t.Declare(actCreate, "an account was made on the command line, or it was refused (`email_already_exists`)")
+	t.Declare(actInvite, "an account was made for somebody who was mailed an invitation, or it was refused (`email_already_exists`)")
+	t.Declare(actStartReset, "a user was mailed a link for a new password because an administrator or operator wanted it, or it was refused (`user_inactive`)")
 	t.Declare(actReset, "a password was set with a mailed link, an invitation's among them; or the link was worth nothing (`invalid_token`)")
 	t.Declare(actChange, "somebody set another password with their current one")
 	t.Declare(actConfirm, "somebody who is signed in gave a wrong current password")

@@ -68,7 +68,8 @@ func (s *Service) holdTx(ctx context.Context, tx *database.Tx, confirmed users.C
 // DeleteAccount deletes an account and all that is held about it, for good. It returns ErrInvalidCredentials for a wrong
 // current password, and users.ErrLastAdmin for the last active administrator.
 func (s *Service) DeleteAccount(ctx context.Context, p account.Principal, current secret.String) error {
-	return confirming(func() error { return s.tryDelete(ctx, p, current) })
+	err := confirming(func() error { return s.tryDelete(ctx, p, current) })
+	return s.deps.Audit.RefuseConflict(ctx, audit.Act{Action: users.ActDelete, Target: p.Account}, err)
 }
 
 func (s *Service) tryDelete(ctx context.Context, p account.Principal, current secret.String) error {

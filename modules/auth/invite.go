@@ -32,7 +32,7 @@ func (s *Service) Invite(ctx context.Context, in Invitation) (u users.User, err 
 		}
 		return s.mailLinkTx(ctx, tx, m.about(u.ID), in.Email)
 	})
-	return u, err
+	return u, s.deps.Audit.RefuseConflict(ctx, audit.Act{Action: actInvite}, err)
 }
 
 // StartReset has a link for a new password mailed to the owner of an account; the password stays until the link is used. It
@@ -43,7 +43,7 @@ func (s *Service) StartReset(ctx context.Context, id account.ID) error {
 		return err
 	}
 	if !cred.IsActive {
-		return ErrInactive
+		return s.deps.Audit.RefuseConflict(ctx, audit.Act{Action: actStartReset, Target: id}, ErrInactive)
 	}
 	email, err := account.ParseEmail(cred.Email)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/modules/sessions"
+	"github.com/gatehouse/gatehouse/modules/users"
 )
 
 // ForgotPassword has a link for a new password mailed to the owner of the address, if there is one. It looks nothing up, so
@@ -109,7 +110,8 @@ func (s *Service) tellOfResetTx(ctx context.Context, tx *database.Tx, t mailedTo
 
 // VerifyEmail notes that the address a token was mailed to is its owner's. It returns ErrInvalidToken for a token that is
 // worth nothing.
-func (s *Service) VerifyEmail(ctx context.Context, text secret.String) error {
+func (s *Service) VerifyEmail(ctx context.Context, text secret.String) (err error) {
+	defer func() { err = s.refused(ctx, users.ActVerify, account.ID{}, err) }()
 	t, _, err := s.readToken(ctx, text, token.MailedVerify)
 	if err != nil {
 		return err

@@ -72,10 +72,12 @@ func (s *Service) registerOpaquely(ctx context.Context, in Registration) error {
 // Create makes an account without asking who wants it, and mails nobody. It returns users.ErrEmailTaken when the address is
 // in use, and a validation error for a password that the policy refuses.
 func (s *Service) Create(ctx context.Context, in Registration) (users.User, error) {
-	if err := s.refuseTaken(ctx, in.Email); err != nil {
-		return users.User{}, err
+	var u users.User
+	err := s.refuseTaken(ctx, in.Email)
+	if err == nil {
+		u, err = s.create(ctx, in)
 	}
-	return s.create(ctx, in)
+	return u, s.deps.Audit.RefuseConflict(ctx, audit.Act{Action: actCreate}, err)
 }
 
 // create makes the account and asks for mails about it, at once.

@@ -76,7 +76,7 @@ func (s *Service) Change(ctx context.Context, id account.ID, c Change, expect fu
 		return err
 	})
 	if err != nil {
-		return User{}, err
+		return User{}, s.refusedChange(ctx, id, c, err)
 	}
 	return next, nil
 }
@@ -130,7 +130,7 @@ func (s *Service) ChangeEmailTx(ctx context.Context, tx *database.Tx, id account
 	if err := s.deps.Events.Append(ctx, tx, EmailChanged{UserID: id, Email: u.Email, PreviousEmail: from, EmailVerified: u.EmailVerified}); err != nil {
 		return false, err
 	}
-	if err := s.deps.Audit.Append(ctx, tx, byOwner(actEmail, id, u.Email)); err != nil {
+	if err := s.deps.Audit.Append(ctx, tx, byOwner(ActEmail, id, u.Email)); err != nil {
 		return false, err
 	}
 	return s.tellTx(tx, id, true), s.tellOfAddressTx(ctx, tx, u, from)

@@ -20,7 +20,7 @@ func (s *Service) Delete(ctx context.Context, id account.ID) error {
 	if err == nil && !deleted {
 		err = ErrNotFound
 	}
-	return err
+	return s.deps.Audit.RefuseConflict(ctx, audit.Act{Action: ActDelete, Target: id}, err)
 }
 
 // DeleteTx locks an account, and deletes it and what every module holds about it, for good: its sessions are refused
@@ -34,7 +34,7 @@ func (s *Service) DeleteTx(ctx context.Context, tx *database.Tx, id account.ID) 
 	if err != nil {
 		return false, err
 	}
-	if err := s.deps.Audit.Append(ctx, tx, audit.Act{Action: actDelete, Target: id}); err != nil { // first, so that it is erased too
+	if err := s.deps.Audit.Append(ctx, tx, audit.Act{Action: ActDelete, Target: id}); err != nil { // first, so that it is erased too
 		return false, err
 	}
 	if err := s.deps.Holdings.EraseTx(ctx, tx, id); err != nil {

@@ -82,7 +82,7 @@ func (s *Service) VerifyEmailTx(ctx context.Context, tx *database.Tx, id account
 	if err := s.deps.Events.Append(ctx, tx, EmailVerified{UserID: id, Email: address}); err != nil {
 		return false, err
 	}
-	return true, s.deps.Audit.Append(ctx, tx, byOwner(actVerify, id, ""))
+	return true, s.deps.Audit.Append(ctx, tx, byOwner(ActVerify, id, ""))
 }
 
 // tellTx has everyone forget what they remember of an account that the transaction has changed, once it has committed.

@@ -18,12 +18,12 @@ const (
 )
 
 func declareActs(t *audit.Trail) {
-	t.Declare(actCreate, "a webhook was made; the details name it and the host that events go to")
-	t.Declare(actChange, "a webhook was changed by somebody; the details name the members, the host where it is another, and whether it is active where that changed")
+	t.Declare(actCreate, "a webhook was made, or it was refused (`too_many_webhooks`); the details name it and the host that events go to")
+	t.Declare(actChange, "a webhook was changed by somebody, or was not made active (`too_many_webhooks`); the details name the members, the host where it is another, and whether it is active where that changed")
 	t.Declare(actDelete, "a webhook was deleted, with its log and all that waited for it")
 	t.Declare(actRotate, "a webhook got another secret")
 	t.Declare(actTest, "somebody had a test sent to a webhook")
-	t.Declare(actRedeliver, "somebody had an event sent to a webhook again")
+	t.Declare(actRedeliver, "somebody had an event sent to a webhook again, or it was refused (`webhook_inactive`, `event_not_kept`)")
 }
 
 // actOn says what was done to a webhook, which is the details' to name: targets are accounts.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/page"
@@ -28,6 +29,11 @@ func (s *Service) Log(ctx context.Context, id ID, limit int, after *page.Positio
 // Redeliver has the event of an attempt sent to its webhook again, soon and with the same id, whatever became of it before.
 // It returns ErrNotFound, ErrInactive, and ErrNotKept for an event that is no more.
 func (s *Service) Redeliver(ctx context.Context, id, of ID) error {
+	act := actOn(actRedeliver, id, map[string]any{"delivery_id": of})
+	return s.deps.Audit.RefuseConflict(ctx, act, s.tryRedelivery(ctx, id, of, act))
+}
+
+func (s *Service) tryRedelivery(ctx context.Context, id, of ID, act audit.Act) error {
 	h, err := s.ByID(ctx, id)
 	if err != nil {
 		return err
@@ -43,7 +49,7 @@ func (s *Service) Redeliver(ctx context.Context, id, of ID) error {
 		if _, err := s.deps.Events.ReplayTx(ctx, tx, id.destination(), a.Event); err != nil {
 			return err
 		}
-		return s.deps.Audit.Append(ctx, tx, actOn(actRedeliver, id, map[string]any{"delivery_id": of}))
+		return s.deps.Audit.Append(ctx, tx, act)
 	})
 	if errors.Is(err, event.ErrNotFound) {
 		return ErrNotKept

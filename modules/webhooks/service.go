@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/page"
 	"github.com/gatehouse/gatehouse/core/secret"
@@ -39,7 +40,8 @@ func (s *Service) Create(ctx context.Context, n NewHook) (Hook, secret.String, e
 		}
 		return s.deps.Audit.Append(ctx, tx, actOn(actCreate, h.ID, map[string]any{"host": h.host()}))
 	})
-	return h, text, err
+	wanted := audit.Act{Action: actCreate, Details: map[string]any{"host": h.host()}}
+	return h, text, s.deps.Audit.RefuseConflict(ctx, wanted, err)
 }
 
 // admitActiveTx makes way for one active webhook more, or returns ErrTooMany.
@@ -92,7 +94,7 @@ func (s *Service) Change(ctx context.Context, id ID, c Change, expect func(Hook)
 		return s.changeTx(ctx, tx, was, next)
 	})
 	if err != nil {
-		return Hook{}, err
+		return Hook{}, s.deps.Audit.RefuseConflict(ctx, actOn(actChange, id, nil), err)
 	}
 	return next, nil
 }

@@ -44,6 +44,9 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 	off, role := false, account.RoleAdmin
 	var fresh testkit.User
 	var hook string
+	newest := func() string {
+		return hook + "/deliveries/" + newestDelivery(t, admin, strings.TrimPrefix(hook, "/webhooks/"))
+	}
 	return []act{
 		{"register", func() { api.Post("/auth/register", registration("new@example.com")).Status(http.StatusCreated) }, []string{"user.register done: someone > someone role=user <new@example.com>"}},
 		{"register, known", func() { api.Post("/auth/register", registration("new@example.com")).Status(http.StatusConflict) }, []string{"user.register refused: anonymous > - because email_already_exists"}},
@@ -69,10 +72,18 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 		{"forbidden", func() { api.As(ada).Get("/users").Status(http.StatusForbidden) }, []string{"access.denied refused: ada > - because forbidden operation=listUsers"}},
 		{"forbidden, about somebody", func() { api.As(ada).Delete("/users/"+other.ID.String(), nil).Status(http.StatusForbidden) }, []string{"access.denied refused: ada > other because forbidden operation=deleteUser"}},
 		{"forbidden, the trail itself", func() { api.As(ada).Get("/audit").Status(http.StatusForbidden) }, []string{"access.denied refused: ada > - because forbidden operation=listAudit"}},
+		{"the last administrator, demoted", func() { admin.Patch("/users/"+boss.ID.String(), `{"role":"user","is_active":false}`).Status(http.StatusConflict) }, []string{"user.role refused: boss > boss because last_admin"}},
+		{"the last administrator, disabled", func() { admin.Patch("/users/"+boss.ID.String(), `{"is_active":false}`).Status(http.StatusConflict) }, []string{"user.disable refused: boss > boss because last_admin"}},
+		{"the last administrator, deleted", func() { admin.Delete("/users/"+boss.ID.String(), nil).Status(http.StatusConflict) }, []string{"user.delete refused: boss > boss because last_admin"}},
+		{"the last administrator, deleting themselves", func() { admin.Delete("/users/me", leavingWith(boss.Password)).Status(http.StatusConflict) }, []string{"user.delete refused: boss > boss because last_admin"}},
+		{"the last administrator, with a wrong password", func() { admin.Delete("/users/me", leavingWith("x")).Status(http.StatusBadRequest) }, []string{"user.confirm_password failed: boss > boss because invalid_credentials"}},
 		{"reading", func() { admin.Get("/audit").Status(http.StatusOK); admin.Get("/users").Status(http.StatusOK) }, none},
 		{"own profile", func() { api.As(ada).Patch("/users/me", `{"full_name":"Ada King"}`).Status(http.StatusOK) }, none},
 		{"another's profile", patch(`{"full_name":"Ada Byron"}`), []string{"user.change done: boss > ada changed=[full_name]"}},
 		{"another's profile, the same", patch(`{"full_name":"Ada Byron"}`), none},
+		{"another's profile, of another version", func() {
+			admin.WithHeader("If-Match", `"x"`).Patch(at, `{"full_name":"Ada King"}`).Status(http.StatusPreconditionFailed)
+		}, none},
 		{"role", patch(`{"role":"admin"}`), []string{"user.role done: boss > ada previous_role=user role=admin"}},
 		{"several at once", patch(`{"role":"user","is_active":false,"email_verified":true}`), []string{
 			"session.end done: boss > ada sessions=2", "user.disable done: boss > ada", "user.role done: boss > ada previous_role=admin role=user", "user.verify_email done: boss > ada",
@@ -80,12 +91,20 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 		{"login, disabled", func() {
 			api.Post("/auth/login", map[string]string{"email": ada.Email, "password": ada.Password}).Status(http.StatusBadRequest)
 		}, []string{"login failed: anonymous > ada because invalid_credentials"}},
+		{"reset, started, of one who is disabled", func() { admin.Post(at+"/password-reset", nil).Status(http.StatusConflict) }, []string{"user.start_reset refused: boss > ada because user_inactive"}},
 		{"active again", patch(`{"is_active":true}`), []string{"user.enable done: boss > ada"}},
 		{"another address, by an administrator", patch(`{"email":"moved@example.com"}`), []string{"user.email done: boss > ada <moved@example.com>"}},
+		{"another address, taken", func() {
+			admin.Patch(at, map[string]string{"email": strings.ToUpper(other.Email), "role": "admin"}).Status(http.StatusConflict)
+		}, []string{"user.email refused: boss > ada because email_already_exists"}},
 		{"verified", func() {
 			ada.Email = "moved@example.com"
 			verify(t, api, ada)
 		}, []string{"user.verify_email done: ada > ada"}},
+		{"verified, again", func() {
+			api.Post("/auth/verify-email", mailedToken(lastToken(t, api, ada, "/verify-email"))).Status(http.StatusBadRequest)
+		}, []string{"user.verify_email failed: anonymous > - because invalid_token"}},
+		{"verified, with no token of ours", func() { api.Post("/auth/verify-email", mailedToken("x")).Status(http.StatusBadRequest) }, []string{"user.verify_email failed: anonymous > - because invalid_token"}},
 		{"reset, started", func() { admin.Post(at+"/password-reset", nil).Status(http.StatusAccepted); api.WorkJobs() }, []string{"user.start_reset done: boss > ada"}},
 		{"reset", func() {
 			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, ada, "/reset-password"), "new_password": testkit.Password}).Status(http.StatusNoContent)
@@ -109,10 +128,22 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 			api.Post("/auth/confirm-email", mailedToken(lastToken(t, api, testkit.User{Email: "next@example.com"}, "/confirm-email"))).Status(http.StatusNoContent)
 			other.Email = "next@example.com"
 		}, []string{"user.email done: other > other <next@example.com>"}},
+		{"address, confirmed again", func() {
+			api.Post("/auth/confirm-email", mailedToken(lastToken(t, api, testkit.User{Email: "next@example.com"}, "/confirm-email"))).Status(http.StatusBadRequest)
+		}, []string{"user.email failed: anonymous > - because invalid_token"}},
+		{"address, taken meanwhile", func() {
+			api.As(other).Post("/users/me/email", newEmail("wanted@example.com", other.Password)).Status(http.StatusAccepted)
+			api.WorkJobs()
+			admin.Post("/users", invitation("wanted@example.com")).Status(http.StatusCreated)
+			api.Post("/auth/confirm-email", mailedToken(lastToken(t, api, testkit.User{Email: "wanted@example.com"}, "/confirm-email"))).Status(http.StatusConflict)
+		}, []string{
+			"user.ask_for_email done: other > other <wanted@example.com>", "user.email refused: anonymous > other because email_already_exists", "user.invite done: boss > someone role=user <wanted@example.com>",
+		}},
 		{"invited", func() {
 			admin.Post("/users", invitation("invited@example.com")).Status(http.StatusCreated)
 			api.WorkJobs()
 		}, []string{"user.invite done: boss > someone role=user <invited@example.com>"}},
+		{"invited, known", func() { admin.Post("/users", invitation(other.Email)).Status(http.StatusConflict) }, []string{"user.invite refused: boss > - because email_already_exists"}},
 		{"invited, and come", func() {
 			api.Post("/auth/reset-password", map[string]string{"token": lastToken(t, api, testkit.User{Email: "invited@example.com"}, "/reset-password"), "new_password": testkit.Password}).Status(http.StatusNoContent)
 		}, []string{"user.password_reset done: someone > someone invited=true", "user.verify_email done: someone > someone"}},
@@ -136,15 +167,20 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 		{"a webhook, active", func() { admin.Patch(hook, `{"is_active":true}`).Status(http.StatusOK) }, []string{"webhook.change done: boss > - changed=[is_active] is_active=true webhook_id"}},
 		{"a webhook's secret", func() { admin.Post(hook+"/secret", nil).Status(http.StatusOK) }, []string{"webhook.rotate_secret done: boss > - webhook_id"}},
 		{"a webhook, tested", func() { admin.Post(hook+"/test", nil).Status(http.StatusOK) }, []string{"webhook.test done: boss > - delivery_id webhook_id"}},
+		{"a webhook's test, sent again", func() { admin.Post(newest()+"/redeliver", nil).Status(http.StatusConflict) }, []string{"webhook.redeliver refused: boss > - because event_not_kept delivery_id webhook_id"}},
 		{"a webhook, sent to again", func() {
 			patch(`{"full_name":"Ada Lovelace"}`)()
 			api.WorkJobs()
-			admin.Post(hook+"/deliveries/"+newestDelivery(t, admin, strings.TrimPrefix(hook, "/webhooks/"))+"/redeliver", nil).Status(http.StatusAccepted)
+			admin.Post(newest()+"/redeliver", nil).Status(http.StatusAccepted)
 		}, []string{"user.change done: boss > ada changed=[full_name]", "webhook.redeliver done: boss > - delivery_id webhook_id"}},
 		{"the command line, events", func() { replayAndRetry(t, api) }, []string{
 			"event.replay done: operator > - deliveries=1 destination=reader.changes event_id", "event.replay done: operator > - deliveries=2 destination=reader.changes since=2026-01-01T00:00:00.000000Z type=gatehouse.user.role_changed.v1",
 			"event.retry done: operator > - deliveries=1 destination=reader.changes", "event.retry done: operator > - deliveries=1 event_id",
 		}},
+		{"an inactive webhook, sent to again", func() {
+			admin.Patch(hook, `{"is_active":false}`).Status(http.StatusOK)
+			admin.Post(newest()+"/redeliver", nil).Status(http.StatusConflict)
+		}, []string{"webhook.change done: boss > - changed=[is_active] is_active=false webhook_id", "webhook.redeliver refused: boss > - because webhook_inactive delivery_id webhook_id"}},
 		{"a webhook, deleted", func() { admin.Delete(hook, nil).Status(http.StatusNoContent) }, []string{"webhook.delete done: boss > - webhook_id"}},
 		{"a webhook, deleted again", func() { admin.Delete(hook, nil).Status(http.StatusNotFound) }, none},
 		{"logout", func() {
@@ -158,11 +194,19 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 			require.NoError(t, err)
 			require.Error(t, accounts.StartReset(t.Context(), ada.ID))
 			require.NoError(t, directory.Delete(t.Context(), ada.ID))
-		}, []string{"user.delete done: operator > ada", "user.disable done: operator > ada", "user.role done: operator > ada previous_role=user role=admin"}},
+		}, []string{
+			"user.delete done: operator > ada", "user.disable done: operator > ada", "user.role done: operator > ada previous_role=user role=admin", "user.start_reset refused: operator > ada because user_inactive",
+		}},
 		{"the command line, creating", func() {
 			fresh = api.User(func(u *testkit.User) { u.Email = "fresh@example.com" })
 			names[fresh.ID] = "fresh"
 		}, []string{"login done: fresh > fresh session_id", "user.create done: operator > fresh role=user <fresh@example.com>"}},
+		{"the command line, creating whom there is", func() {
+			known, err := account.ParseEmail(fresh.Email)
+			require.NoError(t, err)
+			_, err = accounts.Create(t.Context(), app.Registration{Email: known})
+			require.ErrorIs(t, err, users.ErrEmailTaken)
+		}, []string{"user.create refused: operator > - because email_already_exists"}},
 		{"deleted, by oneself", func() {
 			api.As(fresh).Delete("/users/me", leavingWith(fresh.Password)).Status(http.StatusNoContent)
 		}, []string{"user.delete done: fresh > fresh"}},
@@ -183,6 +227,16 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 			admin = api.As(boss)
 		}, []string{"keys.revoke done: operator > -", "keys.rotate done: operator > -", "login done: boss > boss session_id"}},
 		{"deleted, again", func() { admin.Delete("/users/"+reused.ID.String(), nil).Status(http.StatusNotFound) }, none},
+		{"webhooks, one too many", func() {
+			idle := "/webhooks/" + newWebhook(t, admin)
+			admin.Patch(idle, `{"is_active":false}`).Status(http.StatusOK)
+			for range 100 {
+				newWebhook(t, admin)
+			}
+			tr.since()
+			admin.Post("/webhooks", aWebhook).Status(http.StatusConflict)
+			admin.Patch(idle, `{"is_active":true}`).Status(http.StatusConflict)
+		}, []string{"webhook.change refused: boss > - because too_many_webhooks webhook_id", "webhook.create refused: boss > - because too_many_webhooks host=hooks.example.com"}},
 	}
 }
 
