@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -82,6 +83,8 @@ func TestEachLibraryHasOneRoom(t *testing.T) {
 		"gocloud.dev":                   {"core/blob"},
 		"github.com/aws":                {"core/blob"},
 		"github.com/Azure":              {"core/blob", "core/event/servicebus"},
+
+		"go.opentelemetry.io/otel/exporters": {"core/telemetry"},
 	}
 	eachFile(t, func(pkg, path string, f *ast.File) {
 		if strings.HasPrefix(pkg, "internal/") || strings.HasPrefix(pkg, "bench") || strings.HasPrefix(pkg, "core/account") {
@@ -98,6 +101,52 @@ func TestEachLibraryHasOneRoom(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestStatement23WhoeverConnectsIsTheGuardedClientOrHasAReason finds every client and dialer of the standard library.
+// Libraries that connect by themselves have their rooms above.
+func TestStatement23WhoeverConnectsIsTheGuardedClientOrHasAReason(t *testing.T) {
+	t.Parallel()
+	reasons := map[string]string{
+		"core/egress/client.go":  "it is the guarded client",
+		"core/mail/smtp.go":      "the settings name the mail server",
+		"app/examine_machine.go": "doctor asks the server of this machine, whose address the settings name",
+	}
+	connects := map[string][]string{
+		"net/http":   {"Client", "Transport", "DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm"},
+		"net":        {"Dial", "DialIP", "DialTCP", "DialTimeout", "DialUDP", "DialUnix", "Dialer"},
+		"net/smtp":   {"Dial", "SendMail"},
+		"crypto/tls": {"Dial", "DialWithDialer", "Dialer"},
+	}
+	found := map[string]bool{}
+	eachFile(t, func(pkg, path string, f *ast.File) {
+		own, _, _ := strings.Cut(pkg, "/")
+		if !slices.Contains([]string{"core", "modules", "app", "cli", "cmd"}, own) {
+			return
+		}
+		called := map[string]string{} // packages by what the file calls them
+		for _, imp := range f.Imports {
+			target, err := strconv.Unquote(imp.Path.Value)
+			require.NoError(t, err)
+			name := target[strings.LastIndex(target, "/")+1:]
+			if imp.Name != nil {
+				name = imp.Name.Name
+			}
+			called[name] = target
+		}
+		file, err := filepath.Rel(root, path)
+		require.NoError(t, err)
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				if x, isName := s.X.(*ast.Ident); isName && slices.Contains(connects[called[x.Name]], s.Sel.Name) {
+					found[filepath.ToSlash(file)] = true
+				}
+			}
+			return true
+		})
+	})
+	require.Equal(t, slices.Sorted(maps.Keys(reasons)), slices.Sorted(maps.Keys(found)),
+		"what goes to an address from input goes through core/egress; whatever else connects has its reason here")
 }
 
 // TestNoPackageIsADrawer refuses names that say nothing, init functions and the wall clock inside services.
