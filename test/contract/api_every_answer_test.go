@@ -140,7 +140,7 @@ func everyAnswer() []proof {
 			for _, never := range []string{secret, "body-7f3a9c", s.user.Email, s.user.AccessToken, s.user.RefreshToken, s.user.Password} {
 				require.NotContains(s.T, s.api.Logs.String(), never)
 			}
-		}, elsewhere: []string{"test/contract TestSecretsNeverShow", "test/e2e TestStatement21NoRequestGives5xx"}},
+		}, elsewhere: []string{"test/contract TestStatement25SecretsNeverShow", "test/e2e TestStatement21NoRequestGives5xx"}},
 		{says: `security headers | X-Content-Type-Options: nosniff, Cache-Control: no-store on all that is personal, Referrer-Policy: no-referrer, a strict CSP on pages; HSTS when public_url is https`, prove: func(s *stage) {
 			public := []string{"keys", "document", "home", "docs", "error page", "avatar"} // the same for everybody
 			for what, r := range s.answers() {

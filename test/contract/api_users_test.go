@@ -151,7 +151,7 @@ func userRepresentation() []proof {
 					require.NotContains(s.T, string(r.Status(http.StatusOK).Body), secret)
 				}
 			}
-		}, elsewhere: []string{"test/contract TestSecretsNeverShow"}},
+		}, elsewhere: []string{"test/contract TestStatement25SecretsNeverShow"}},
 		{says: `GET of one user carries an ETag; PATCH honours If-Match.`, prove: func(s *stage) {
 			u := s.api.User()
 			for path, api := range map[string]*testkit.API{"/users/me": s.api.As(u), "/users/" + u.ID.String(): s.asAdmin()} {

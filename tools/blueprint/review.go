@@ -53,7 +53,7 @@ var reviewers = []reviewer{
 			name: "No sensitive data in logs",
 			how:  "Secrets have a type that prints as `[redacted]`, log lines name no input, and errors hold no bound value. One test sends markers wherever a secret can stand and looks for them in answers, log and metrics.",
 			tests: []string{
-				contract + "TestSecretsNeverShow", "core/httpapi.TestTheAccessLogHasOneLineARequest", "core/httpapi.TestTheInsideStaysInside", "core/database.TestNoBoundValueIsInAnError",
+				contract + "TestStatement25SecretsNeverShow", contract + "TestStatement25WhatOthersAreReachedWithNeverShows", "core/httpapi.TestTheAccessLogHasOneLineARequest", "core/httpapi.TestTheInsideStaysInside", "core/database.TestNoBoundValueIsInAnError",
 				"core/token.TestNoSecretIsPrinted", "core/token.TestRefusalsSayNothingOfTheToken", "core/config.TestLoadNeverEchoesASecret", "cli.TestConfigShowsOriginsAndNoSecrets",
 				"core/blob.TestFaultyURLsAreReportedAndNeverQuoted", "core/mail.TestATargetTellsWhereMailGoesAndNoSecret",
 			},
