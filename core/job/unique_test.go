@@ -156,7 +156,9 @@ func TestOfTwoTransactionsOneHasTheUniqueJob(t *testing.T) {
 				}()
 				<-inside
 				go func() {
-					second <- p.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return q.Enqueue(ctx, tx, errandArgs{}, job.Unique()) })
+					second <- p.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
+						return q.Enqueue(ctx, tx, errandArgs{}, job.Unique())
+					})
 				}()
 				close(end)
 				require.ErrorIs(t, <-first, outcome)

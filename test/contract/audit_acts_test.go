@@ -72,7 +72,9 @@ func acts(t *testing.T, api *testkit.API, clk *clock.Fake, names map[account.ID]
 		{"forbidden", func() { api.As(ada).Get("/users").Status(http.StatusForbidden) }, []string{"access.denied refused: ada > - because forbidden operation=listUsers"}},
 		{"forbidden, about somebody", func() { api.As(ada).Delete("/users/"+other.ID.String(), nil).Status(http.StatusForbidden) }, []string{"access.denied refused: ada > other because forbidden operation=deleteUser"}},
 		{"forbidden, the trail itself", func() { api.As(ada).Get("/audit").Status(http.StatusForbidden) }, []string{"access.denied refused: ada > - because forbidden operation=listAudit"}},
-		{"the last administrator, demoted", func() { admin.Patch("/users/"+boss.ID.String(), `{"role":"user","is_active":false}`).Status(http.StatusConflict) }, []string{"user.role refused: boss > boss because last_admin"}},
+		{"the last administrator, demoted", func() {
+			admin.Patch("/users/"+boss.ID.String(), `{"role":"user","is_active":false}`).Status(http.StatusConflict)
+		}, []string{"user.role refused: boss > boss because last_admin"}},
 		{"the last administrator, disabled", func() { admin.Patch("/users/"+boss.ID.String(), `{"is_active":false}`).Status(http.StatusConflict) }, []string{"user.disable refused: boss > boss because last_admin"}},
 		{"the last administrator, deleted", func() { admin.Delete("/users/"+boss.ID.String(), nil).Status(http.StatusConflict) }, []string{"user.delete refused: boss > boss because last_admin"}},
 		{"the last administrator, deleting themselves", func() { admin.Delete("/users/me", leavingWith(boss.Password)).Status(http.StatusConflict) }, []string{"user.delete refused: boss > boss because last_admin"}},
