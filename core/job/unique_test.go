@@ -134,7 +134,7 @@ func (p place) requireOneOfAThousand(t *testing.T) {
 	require.Equal(t, map[int]int{7: 1}, c.all())
 }
 
-// TestOfTwoTransactionsOneHasTheUniqueJob has one begin while the other one is open.
+// TestOfTwoTransactionsOneHasTheUniqueJob has one enqueue while the other one, which has, is open. SQLite does not let it begin.
 func TestOfTwoTransactionsOneHasTheUniqueJob(t *testing.T) {
 	t.Parallel()
 	for name, outcome := range map[string]error{"the first commits": nil, "the first rolls back": errors.New("undone")} {
@@ -160,6 +160,9 @@ func TestOfTwoTransactionsOneHasTheUniqueJob(t *testing.T) {
 						return q.Enqueue(ctx, tx, errandArgs{}, job.Unique())
 					})
 				}()
+				if p.db.Engine() != database.SQLite {
+					require.Eventually(t, func() bool { return p.waits(t) }, 20*time.Second, 5*time.Millisecond, "the second waits for the first")
+				}
 				close(end)
 				require.ErrorIs(t, <-first, outcome)
 				require.NoError(t, <-second)
@@ -167,6 +170,13 @@ func TestOfTwoTransactionsOneHasTheUniqueJob(t *testing.T) {
 			})
 		})
 	}
+}
+
+// waits says whether somebody on this database waits for what another one holds.
+func (p place) waits(t *testing.T) (somebody bool) {
+	t.Helper()
+	require.NoError(t, p.db.QueryRow(t.Context(), `SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&somebody))
+	return somebody
 }
 
 func TestAnotherUniqueJobComesOnceOneIsOver(t *testing.T) {
