@@ -3,7 +3,6 @@ package job_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -119,11 +118,11 @@ func TestAPeriodThatHadItsRunHasNoneByTheNextLeader(t *testing.T) {
 				first := start(t, p.open(t, o), 2)
 				<-ran
 				require.NoError(t, first.Stop(t.Context()))
-				p.set(t, "finalized_at = ? WHERE kind = 'test.errand'", p.ago(year-24*time.Hour))
+				p.set(t, "finalized_at = ? WHERE kind = 'test.errand'", p.ago(year-24*time.Hour)) //nolint:misspell // River's column
 
 				q := p.open(t, o)
 				require.NoError(t, p.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return q.Enqueue(ctx, tx, chatterArgs{}) }))
-				p.set(t, "state = 'completed', finalized_at = ? WHERE kind = 'test.chatter'", p.ago(2*year))
+				p.set(t, "state = 'completed', finalized_at = ? WHERE kind = 'test.chatter'", p.ago(2*year)) //nolint:misspell // River's column
 				second := start(t, q, 2)
 				require.Eventually(t, func() bool { return p.count(t, "kind = 'test.chatter'") == 0 }, 20*time.Second, 20*time.Millisecond, "it cleans up")
 				require.NoError(t, second.Stop(t.Context()))
@@ -152,7 +151,7 @@ func TestASchedulesRunsStayAwayFromTheEndsOfTheirPeriods(t *testing.T) {
 	} {
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("half past", 30*60)} {
 			next := job.NextRun(time.Hour, hour.Add(c.now).In(zone))
-			require.Equal(t, hour.Add(c.next), next.UTC(), fmt.Sprint(c.now))
+			require.Equal(t, hour.Add(c.next), next.UTC(), c.now.String())
 			require.Equal(t, next.Add(time.Hour), job.NextRun(time.Hour, next))
 		}
 	}
