@@ -54,7 +54,6 @@ func killedWhileWritingDown(t *testing.T, url string, settings ...string) {
 		failed     = "gatehouse_audit WHERE action = 'login' AND outcome = 'failed' AND target = ?"
 		registered = "gatehouse_audit WHERE action = 'user.register' AND outcome = 'done' AND target = ?"
 	)
-	var mu sync.Mutex
 	var acknowledged []drive.Answer
 	var refused []account.ID
 	for round := range drive.Often(3, 50) {
@@ -66,25 +65,7 @@ func killedWhileWritingDown(t *testing.T, url string, settings ...string) {
 			n, err := count(failed, id)
 			return err == nil && n == 1
 		}, 10*time.Second, 20*time.Millisecond, "the refusal is written")
-		var registering sync.WaitGroup
-		for worker := range 4 {
-			registering.Go(func() {
-				for i := range 1000 {
-					a := s.Register(fmt.Sprintf("kill-%d-%d-%d@example.com", round, worker, i))
-					if a.Status == 0 {
-						return // the server is gone
-					}
-					if a.Status == http.StatusCreated {
-						mu.Lock()
-						acknowledged = append(acknowledged, a)
-						mu.Unlock()
-					}
-				}
-			})
-		}
-		wait(time.Duration(100+rand.IntN(400)) * time.Millisecond)
-		s.Kill()
-		registering.Wait()
+		acknowledged = append(acknowledged, registeredUntilKilled(s, round)...)
 		s.Start()
 	}
 	rows := func(from string, args ...any) int {
@@ -109,6 +90,40 @@ func killedWhileWritingDown(t *testing.T, url string, settings ...string) {
 	out, err := drive.Command(t, verify...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	t.Logf("%d registrations acknowledged over %d kills: %s", len(acknowledged), len(refused), out)
+}
+
+// registeredUntilKilled has four register at once, kills the server once it has acknowledged some, and gives those.
+func registeredUntilKilled(s *drive.Server, round int) (acknowledged []drive.Answer) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	begun := make(chan struct{}, 1)
+	for worker := range 4 {
+		all.Go(func() {
+			for i := range 1000 {
+				a := s.Register(fmt.Sprintf("kill-%d-%d-%d@example.com", round, worker, i))
+				if a.Status == 0 {
+					return // the server is gone
+				}
+				if a.Status == http.StatusCreated {
+					mu.Lock()
+					acknowledged = append(acknowledged, a)
+					mu.Unlock()
+					select {
+					case begun <- struct{}{}:
+					default:
+					}
+				}
+			}
+		})
+	}
+	select {
+	case <-begun:
+	case <-time.After(10 * time.Second):
+	}
+	wait(time.Duration(rand.IntN(300)) * time.Millisecond)
+	s.Kill()
+	all.Wait()
+	return acknowledged
 }
 
 // madeBy gives the account that an answer of 201 tells of.
