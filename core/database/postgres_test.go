@@ -182,7 +182,7 @@ func TestReadOnlyServerIsDropped(t *testing.T) {
 		return
 	}
 	s := postgresStore(t)
-	db := s.withThings(t)
+	db := s.withThings(t, func(s *Settings, _ *Options) { s.AcquireDeadline = 30 * time.Second }) // which connection, not how soon
 	ctx := t.Context()
 	pid := func() (n int) {
 		require.NoError(t, db.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&n))
