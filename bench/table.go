@@ -150,10 +150,7 @@ func (l *line) conclude(r row, bare []sample) {
 	}
 }
 
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
-}
+func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
 
 // tableOf is for people.
 func tableOf(lines []line) [][]string {
