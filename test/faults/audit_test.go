@@ -3,10 +3,9 @@ package faults_test
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"net/http"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -54,7 +53,7 @@ func killedWhileWritingDown(t *testing.T, url string, settings ...string) {
 		failed     = "gatehouse_audit WHERE action = 'login' AND outcome = 'failed' AND target = ?"
 		registered = "gatehouse_audit WHERE action = 'user.register' AND outcome = 'done' AND target = ?"
 	)
-	var acknowledged []drive.Answer
+	acknowledged := map[string]drive.Answer{}
 	var refused []account.ID
 	for round := range drive.Often(3, 50) {
 		email := fmt.Sprintf("refused-%d@example.com", round)
@@ -65,7 +64,7 @@ func killedWhileWritingDown(t *testing.T, url string, settings ...string) {
 			n, err := count(failed, id)
 			return err == nil && n == 1
 		}, 10*time.Second, 20*time.Millisecond, "the refusal is written")
-		acknowledged = append(acknowledged, registeredUntilKilled(s, round)...)
+		maps.Copy(acknowledged, registeredUntilKilled(s, round))
 		s.Start()
 	}
 	rows := func(from string, args ...any) int {
@@ -90,40 +89,6 @@ func killedWhileWritingDown(t *testing.T, url string, settings ...string) {
 	out, err := drive.Command(t, verify...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	t.Logf("%d registrations acknowledged over %d kills: %s", len(acknowledged), len(refused), out)
-}
-
-// registeredUntilKilled has four register at once, kills the server once it has acknowledged some, and gives those.
-func registeredUntilKilled(s *drive.Server, round int) (acknowledged []drive.Answer) {
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	begun := make(chan struct{}, 1)
-	for worker := range 4 {
-		all.Go(func() {
-			for i := range 1000 {
-				a := s.Register(fmt.Sprintf("kill-%d-%d-%d@example.com", round, worker, i))
-				if a.Status == 0 {
-					return // the server is gone
-				}
-				if a.Status == http.StatusCreated {
-					mu.Lock()
-					acknowledged = append(acknowledged, a)
-					mu.Unlock()
-					select {
-					case begun <- struct{}{}:
-					default:
-					}
-				}
-			}
-		})
-	}
-	select {
-	case <-begun:
-	case <-time.After(10 * time.Second):
-	}
-	wait(time.Duration(rand.IntN(300)) * time.Millisecond)
-	s.Kill()
-	all.Wait()
-	return acknowledged
 }
 
 // madeBy gives the account that an answer of 201 tells of.

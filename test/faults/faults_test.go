@@ -4,6 +4,7 @@ package faults_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -76,51 +77,20 @@ func killing(t *testing.T, rounds int, setting, url string) {
 	if strings.HasPrefix(setting, "data_dir=") {
 		s = drive.Prepare(t, setting, noLimits)
 	}
-	var mu sync.Mutex
-	var acknowledged []string
+	acknowledged := map[string]drive.Answer{}
 	for round := range rounds {
 		s.Start()
-		begun := make(chan struct{}, 1)
-		var wg sync.WaitGroup
-		for worker := range 4 {
-			wg.Go(func() {
-				for i := range 100 {
-					email := fmt.Sprintf("kill-%d-%d-%d@example.com", round, worker, i)
-					r := s.Register(email)
-					if r.Status == 0 {
-						return // the server is gone
-					}
-					if r.Status == http.StatusCreated {
-						mu.Lock()
-						acknowledged = append(acknowledged, email)
-						mu.Unlock()
-						select {
-						case begun <- struct{}{}:
-						default:
-						}
-					}
-				}
-			})
-		}
-		select {
-		case <-begun:
-		case <-time.After(10 * time.Second):
-		}
-		pause := time.NewTimer(time.Duration(rand.IntN(300)) * time.Millisecond)
-		<-pause.C
-		s.Kill()
-		wg.Wait()
+		maps.Copy(acknowledged, registeredUntilKilled(s, round))
 	}
 	s.Start()
 	require.NotEmpty(t, acknowledged)
 	t.Logf("%d accounts acknowledged over %d kills; back after %s", len(acknowledged), rounds, s.Started)
-	s.MustLogIn(acknowledged[len(acknowledged)-1])
 	settings := database.DefaultSettings()
 	settings.URL, settings.PoolMin = secret.New(url), 0
 	db, err := database.Open(t.Context(), settings, database.Options{})
 	require.NoError(t, err)
 	defer db.Close()
-	for _, email := range acknowledged {
+	for email := range acknowledged {
 		var found int
 		require.NoError(t, db.QueryRow(t.Context(), `SELECT 1 FROM users WHERE email_canonical = ?`, email).Scan(&found), email)
 	}
@@ -129,6 +99,47 @@ func killing(t *testing.T, rounds int, setting, url string) {
 		require.NoError(t, db.QueryRow(t.Context(), `PRAGMA integrity_check`).Scan(&verdict))
 		require.Equal(t, "ok", verdict)
 	}
+	for email := range acknowledged {
+		s.MustLogIn(email)
+		break // one hash is enough
+	}
+}
+
+// registeredUntilKilled has four register at once, kills the server once it has acknowledged some, and gives those by their
+// addresses.
+func registeredUntilKilled(s *drive.Server, round int) map[string]drive.Answer {
+	acknowledged := map[string]drive.Answer{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	begun := make(chan struct{}, 1)
+	for worker := range 4 {
+		all.Go(func() {
+			for i := range 1000 {
+				email := fmt.Sprintf("kill-%d-%d-%d@example.com", round, worker, i)
+				a := s.Register(email)
+				if a.Status == 0 {
+					return // the server is gone
+				}
+				if a.Status == http.StatusCreated {
+					mu.Lock()
+					acknowledged[email] = a
+					mu.Unlock()
+					select {
+					case begun <- struct{}{}:
+					default:
+					}
+				}
+			}
+		})
+	}
+	select {
+	case <-begun:
+	case <-time.After(10 * time.Second):
+	}
+	wait(time.Duration(rand.IntN(300)) * time.Millisecond)
+	s.Kill()
+	all.Wait()
+	return acknowledged
 }
 
 // TestAnAnswerComesAfterTheSync looks at the system calls of a registration: a kill does not lose the page cache, so only
