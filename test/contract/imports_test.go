@@ -110,7 +110,7 @@ func TestStatement23WhoeverConnectsIsTheGuardedClientOrHasAReason(t *testing.T) 
 	reasons := map[string]string{
 		"core/egress/client.go":  "it is the guarded client",
 		"core/mail/smtp.go":      "the settings name the mail server",
-		"app/examine_machine.go": "doctor asks the server of this machine, whose address the settings name",
+		"app/examine_machine.go": "doctor asks the server beside it, whose address the settings name",
 	}
 	connects := map[string][]string{
 		"net/http":   {"Client", "Transport", "DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm"},

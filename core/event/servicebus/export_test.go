@@ -8,10 +8,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// Identify has the publisher come as somebody else than this machine, and without TLS.
+// Identify has the publisher come as somebody it is told, and without TLS.
 func (p *Publisher) Identify(as azcore.TokenCredential) { p.at.identify = p.at.plainly(as) }
 
-// Identify has the listener come as somebody else than this machine, and without TLS.
+// Identify has the listener come as somebody it is told, and without TLS.
 func (l *Listener) Identify(as azcore.TokenCredential) { l.at.identify = l.at.plainly(as) }
 
 // plainly gives an identity over plain TCP, which the client itself allows for connection strings alone.

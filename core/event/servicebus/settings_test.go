@@ -94,5 +94,5 @@ func TestSettingsSayWhatIsWrongAndNoSecret(t *testing.T) {
 	require.Equal(t, []string{"destinations[1]", "receivers[0]"}, local.PlainText())
 }
 
-// local leads to a broker on this machine, without TLS.
+// local leads to a broker on loopback, without TLS.
 const local = "Endpoint=sb://localhost:%d;SharedAccessKeyName=send;SharedAccessKey=bWFya2Vy;UseDevelopmentEmulator=true"
