@@ -30,7 +30,7 @@ func (a *App) openEvents(ctx context.Context) error {
 		return err
 	}
 	o := event.Options{
-		DB: a.Stores.DB, Source: a.Stores.issuer, Settings: a.settings.events, Clock: a.Stores.Clock, Logger: a.Stores.Logger,
+		DB: a.Stores.DB, Jobs: a.Stores.Jobs, Source: a.Stores.issuer, Settings: a.settings.events, Clock: a.Stores.Clock, Logger: a.Stores.Logger,
 		Observe: func(destination string, outcome event.Outcome) { //nolint:contextcheck // attempts are counted whenever they end
 			offered(context.Background(), 1, destination, string(outcome))
 		},

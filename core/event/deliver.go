@@ -69,45 +69,31 @@ var (
 	errLost    = errors.New("event: the destination is not as it was left")
 )
 
-// drain hands on what there is for a destination until nothing is left, it is paused, or another relay serves it. It says
-// how many events it has looked at.
-func (r *relay) drain(ctx context.Context, s *serving) (looked int, err error) {
-	for ctx.Err() == nil {
-		d := s.route.Load()
-		step := r.step
-		if d.outside != nil {
-			step = r.stepOutside
-		}
-		n, err := step(ctx, d)
-		looked += n
-		if errors.Is(err, errLost) {
-			return looked, nil
-		}
-		if err != nil || n == 0 {
-			return looked, err
-		}
-	}
-	return looked, nil
+// turn hands events to a subscription, for as long as it lasts.
+type turn struct {
+	*relay // with the lease that the turn was given
+
+	over <-chan struct{} // no other event is begun
 }
 
-// step takes the lease of a subscription and hands on a batch.
-func (r *relay) step(ctx context.Context, d *route) (looked int, err error) {
-	l := &lease{name: d.name}
+// step takes the lease of the subscription and hands on a batch.
+func (r *turn) step(ctx context.Context, s *Subscription) (looked int, err error) {
+	l := &lease{name: s.name}
 	if ok, err := (repository{r.options.DB}).take(ctx, l, r.owner, r.options.Clock.Now()); err != nil || !ok {
 		return 0, err
 	}
-	again, err := r.redeliver(ctx, d.inside, l)
+	again, err := r.redeliver(ctx, s, l)
 	if err != nil {
 		return again, err
 	}
-	read, err := r.readOn(ctx, d.inside, l)
+	read, err := r.readOn(ctx, s, l)
 	return again + read, err
 }
 
 // ready says whether the next event may be tried, and has the lease outlive it.
-func (r *relay) ready(ctx context.Context, l *lease) (bool, error) {
+func (r *turn) ready(ctx context.Context, l *lease) (bool, error) {
 	now := r.options.Clock.Now()
-	if isOver(ctx) || l.retryAt != nil && l.retryAt.After(now) {
+	if r.isOver() || l.retryAt != nil && l.retryAt.After(now) {
 		return false, nil
 	}
 	if l.until.Sub(now) > HandlerDeadline+time.Second {
@@ -120,8 +106,14 @@ func (r *relay) ready(ctx context.Context, l *lease) (bool, error) {
 	return ok, err
 }
 
-// isOver says whether the relay is told to stop, which is no failure.
-func isOver(ctx context.Context) bool { return ctx.Err() != nil }
+func (r *turn) isOver() bool {
+	select {
+	case <-r.over:
+		return true
+	default:
+		return false
+	}
+}
 
 // next is the lease after something that went well.
 func (r *relay) next(l *lease) lease {
@@ -129,7 +121,7 @@ func (r *relay) next(l *lease) lease {
 }
 
 // readOn hands on events that were not read yet.
-func (r *relay) readOn(ctx context.Context, s *Subscription, l *lease) (read int, err error) {
+func (r *turn) readOn(ctx context.Context, s *Subscription, l *lease) (read int, err error) {
 	batch, err := repository{r.options.DB}.after(ctx, l.readTo, batchSize)
 	if err != nil {
 		return 0, err
@@ -170,7 +162,7 @@ func (r *relay) keep(ctx context.Context, repo repository, l *lease, next lease)
 }
 
 // deliver offers an event for the first time. Where an earlier one of its subject is not settled, it waits behind that.
-func (r *relay) deliver(ctx context.Context, s *Subscription, l *lease, e stored) error {
+func (r *turn) deliver(ctx context.Context, s *Subscription, l *lease, e stored) error {
 	next := r.next(l)
 	next.readTo = *e.number
 	fault := r.attempt(ctx, s, e, func(ctx context.Context, tx *database.Tx) error {
@@ -205,7 +197,7 @@ func (r *relay) deliver(ctx context.Context, s *Subscription, l *lease, e stored
 }
 
 // redeliver offers events again that are due.
-func (r *relay) redeliver(ctx context.Context, s *Subscription, l *lease) (tried int, err error) {
+func (r *turn) redeliver(ctx context.Context, s *Subscription, l *lease) (tried int, err error) {
 	if l.retryAt != nil && l.retryAt.After(r.options.Clock.Now()) {
 		return 0, nil
 	}
@@ -225,7 +217,7 @@ func (r *relay) redeliver(ctx context.Context, s *Subscription, l *lease) (tried
 	return tried, nil
 }
 
-func (r *relay) deliverAgain(ctx context.Context, s *Subscription, l *lease, d delivery) error {
+func (r *turn) deliverAgain(ctx context.Context, s *Subscription, l *lease, d delivery) error {
 	next := r.next(l)
 	fault := r.attempt(ctx, s, d.stored, func(ctx context.Context, tx *database.Tx) error {
 		if err := r.keep(ctx, repository{tx}, l, next); err != nil {
@@ -272,7 +264,7 @@ func (r *relay) deliverAgain(ctx context.Context, s *Subscription, l *lease, d d
 }
 
 // attempt has the handler work in the transaction that takes the event off the list. A stop waits for it.
-func (r *relay) attempt(ctx context.Context, s *Subscription, e stored, take func(ctx context.Context, tx *database.Tx) error) (err error) {
+func (r *turn) attempt(ctx context.Context, s *Subscription, e stored, take func(ctx context.Context, tx *database.Tx) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), HandlerDeadline)
 	defer cancel()
 	defer func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/event"
+	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/token"
 	"github.com/gatehouse/gatehouse/testkit"
@@ -42,6 +43,7 @@ type process struct {
 
 	db   *database.DB
 	bus  *push.Bus
+	jobs *job.Queue
 	logs *testkit.Logs
 }
 
@@ -62,7 +64,9 @@ func open(t testing.TB, on testkit.Database, s setup) *process {
 	db, err := database.Open(t.Context(), settings, database.Options{Observe: s.observe})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
-	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}})
+	_, err = db.Migrate(t.Context(), []database.Migrations{
+		{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: job.MigrationsName, FS: job.Migrations()},
+	})
 	require.NoError(t, err)
 	p := &process{db: db, bus: &push.Bus{}, logs: &testkit.Logs{}}
 	p.Outbox = event.NewOutbox(p.bus)
@@ -75,8 +79,11 @@ func open(t testing.TB, on testkit.Database, s setup) *process {
 		s.settings = event.DefaultSettings()
 	}
 	logger := slog.New(slog.NewJSONHandler(p.logs, nil))
+	handlers, _ := p.Jobs()
+	p.jobs, err = job.Open(db, job.QueueOptions{Handlers: handlers, Logger: logger})
+	require.NoError(t, err)
 	require.NoError(t, p.Open(t.Context(), event.Options{
-		DB: db, Source: "urn:test", Settings: s.settings, Clock: s.clock, Logger: logger, Subscriptions: s.subscriptions,
+		DB: db, Jobs: p.jobs, Source: "urn:test", Settings: s.settings, Clock: s.clock, Logger: logger, Subscriptions: s.subscriptions,
 		Destinations: s.destinations, Sources: s.sources,
 	}))
 	p.bus.Open(push.Options{DB: db, Logger: logger})
@@ -87,7 +94,15 @@ func open(t testing.TB, on testkit.Database, s setup) *process {
 // start has the process hand events on until the test ends, or stop.
 func (p *process) start(t testing.TB) (stop func()) {
 	t.Helper()
-	stop = sync.OnceFunc(p.Start(t.Context()))
+	workers, err := p.jobs.Start(t.Context(), job.Settings{Concurrency: 10})
+	require.NoError(t, err)
+	relay := p.Start(t.Context())
+	stop = sync.OnceFunc(func() {
+		relay()
+		if err := workers.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Cleanup(stop)
 	return stop
 }
@@ -111,8 +126,14 @@ func notes(owner account.ID, numbers ...int) []event.Event {
 // drain hands on what there is.
 func (p *process) drain(t testing.TB) {
 	t.Helper()
-	_, err := p.Drain(t.Context())
-	require.NoError(t, err)
+	for {
+		found, err := p.Drain(t.Context())
+		require.NoError(t, err)
+		if !found {
+			return
+		}
+		require.NoError(t, p.jobs.Drain(t.Context(), job.Settings{Concurrency: 10}))
+	}
 }
 
 func (p *process) count(t testing.TB, from string) (n int) {

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/telemetry"
 )
@@ -45,7 +46,8 @@ type Outbox struct {
 // Options are what Open needs.
 type Options struct {
 	DB            *database.DB
-	Source        string // the installation, as tokens name their issuer
+	Jobs          *job.Queue // that the subscriptions' turns go through
+	Source        string     // the installation, as tokens name their issuer
 	Settings      Settings
 	Clock         clock.Clock
 	Logger        *slog.Logger

@@ -21,7 +21,10 @@ func (pruneArgs) Kind() string { return "events.prune" }
 
 // Jobs are the package's own.
 func (o *Outbox) Jobs() ([]job.Handler, []job.Periodic) {
-	return []job.Handler{job.Handle(job.Options{}, func(ctx context.Context, _ job.Job[pruneArgs]) error { return o.Prune(ctx) })},
+	return []job.Handler{
+			job.Handle(job.Options{}, func(ctx context.Context, _ job.Job[pruneArgs]) error { return o.Prune(ctx) }),
+			job.Handle(turnOptions, o.takeTurn),
+		},
 		[]job.Periodic{{Every: pruneEvery, Args: pruneArgs{}}}
 }
 

@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
@@ -67,7 +68,9 @@ func (o *Outbox) Start(ctx context.Context) (stop func()) {
 	return func() {
 		cancel()
 		r.group.Wait()
-		r.giveUp(ctx)
+		if len(r.routes()) > 0 {
+			r.giveUp(ctx)
+		}
 	}
 }
 
@@ -115,9 +118,6 @@ func (r *relay) follow(ctx context.Context) error {
 
 // giveUp lets another relay go on at once.
 func (r *relay) giveUp(ctx context.Context) {
-	if len(r.routes()) == 0 {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = repository{r.options.DB}.giveUp(ctx, r.owner) // where it fails, the leases end by themselves
@@ -241,6 +241,27 @@ func (r *relay) serve(ctx context.Context, s *serving) {
 			r.nudge() // when to look next may have changed
 		}
 	}
+}
+
+// drain hands on what there is for a destination until nothing is left, it is paused, or another relay or a job serves it. It
+// says how many events it has looked at.
+func (r *relay) drain(ctx context.Context, s *serving) (looked int, err error) {
+	for ctx.Err() == nil {
+		d := s.route.Load()
+		step := r.stepInside
+		if d.outside != nil {
+			step = r.stepOutside
+		}
+		n, err := step(ctx, d)
+		looked += n
+		if errors.Is(err, errLost) {
+			return looked, nil
+		}
+		if err != nil || n == 0 {
+			return looked, err
+		}
+	}
+	return looked, nil
 }
 
 // Drain hands on every event that is there, and says whether there was any. What failed waits for its next attempt. It is for tests

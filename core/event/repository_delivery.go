@@ -48,6 +48,12 @@ func (r repository) take(ctx context.Context, l *lease, owner string, now time.T
 	return exists(err)
 }
 
+// lend gives an owner's lease to another. It gives false, and changes nothing, where the owner holds it no more.
+func (r repository) lend(ctx context.Context, name, owner, to string, until time.Time) (bool, error) {
+	n, err := r.q.Exec(ctx, `UPDATE gatehouse_event_destinations SET lease_owner = ?, lease_until = ? WHERE name = ? AND lease_owner = ?`, to, until, name, owner)
+	return n == 1, err
+}
+
 // giveUp ends every lease of an owner.
 func (r repository) giveUp(ctx context.Context, owner string) error {
 	_, err := r.q.Exec(ctx, `UPDATE gatehouse_event_destinations SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = ?`, owner)

@@ -17,9 +17,10 @@ import (
 type attempts[A Args] struct {
 	river.WorkerDefaults[A]
 
-	options Options
-	work    func(ctx context.Context, j Job[A]) error
-	logger  *slog.Logger
+	options  Options
+	work     func(ctx context.Context, j Job[A]) error
+	logger   *slog.Logger
+	stopping <-chan struct{}
 }
 
 // errPanicked is what a panic counts as.
@@ -34,7 +35,7 @@ func (a *attempts[A]) Work(ctx context.Context, j *river.Job[A]) (err error) {
 			err = errPanicked
 		}
 	}()
-	err = a.work(ctx, Job[A]{ID: j.ID, Args: j.Args, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, EnqueuedAt: j.CreatedAt.UTC()})
+	err = a.work(ctx, Job[A]{ID: j.ID, Args: j.Args, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, EnqueuedAt: j.CreatedAt.UTC(), Stopping: a.stopping})
 	p := (*pointless)(nil)
 	switch {
 	case err == nil:

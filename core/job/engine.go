@@ -17,6 +17,7 @@ type engine interface {
 	on(native any) (table, error) // in a transaction
 	worker(c river.Config) (client, error)
 	polls() bool
+	announce(ctx context.Context, queues []string) error   // has workers look for jobs
 	due(ctx context.Context, kinds []string) (bool, error) // whether a job of these kinds is at work or may be begun
 }
 
@@ -44,6 +45,7 @@ type riverEngine[T any] struct {
 }
 
 func newEngine[T any](driver riverdriver.Driver[T], c river.Config) (engine, error) {
+	c.FetchCooldown, c.FetchPollInterval = announcesRarely, announcesRarely
 	inserts, err := river.NewClient(driver, &c)
 	return &riverEngine[T]{driver: driver, client: inserts, asks: c.PollOnly}, err
 }
@@ -57,6 +59,21 @@ func (e *riverEngine[T]) on(native any) (table, error) {
 }
 
 func (e *riverEngine[T]) worker(c river.Config) (client, error) { return river.NewClient(e.driver, &c) }
+
+// announcesRarely is how often River itself tells of a new job of a queue, with the job's transaction. It tells of a process's
+// first, which is a command's only one; of the others the announcer does.
+const announcesRarely = 24 * time.Hour
+
+// insertTopic is the channel on which River's workers listen for jobs.
+const insertTopic = "river_insert"
+
+func (e *riverEngine[T]) announce(ctx context.Context, queues []string) error {
+	p := riverdriver.NotifyManyParams{Topic: insertTopic}
+	for _, queue := range queues {
+		p.Payload = append(p.Payload, fmt.Sprintf(`{"queue": %q}`, queue))
+	}
+	return e.driver.GetExecutor().NotifyMany(ctx, &p)
+}
 
 func (e *riverEngine[T]) polls() bool { return e.asks }
 

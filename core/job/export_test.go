@@ -1,10 +1,12 @@
 package job
 
 import (
+	"context"
 	"database/sql"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 )
@@ -20,4 +22,9 @@ func OpenOn(pool *pgxpool.Pool, write *sql.DB, o QueueOptions) (*Queue, error) {
 		}
 		return newEngine(riverpgxv5.New(pool), q.config(false))
 	})
+}
+
+// StartUnasking is Start of a worker that looks for jobs when it is told, and never unasked.
+func (q *Queue) StartUnasking(ctx context.Context, s Settings) (*Worker, error) {
+	return q.start(ctx, s, func(c *river.Config) { c.FetchPollInterval = time.Hour })
 }

@@ -20,6 +20,9 @@ type Job[A Args] struct {
 	Attempt     int // 1 the first time
 	MaxAttempts int
 	EnqueuedAt  time.Time // by the database's clock
+	// Stopping is closed once the worker takes no new jobs. It waits a few seconds for those at work: a long one that can be
+	// cut into parts ends behind the part it is at.
+	Stopping <-chan struct{}
 }
 
 // Options say how a kind of job is worked. The zero value is right for most.
@@ -55,7 +58,7 @@ func (o Options) withDefaults() Options {
 type Handler struct {
 	kind     string
 	options  Options
-	register func(*river.Workers, *slog.Logger) error
+	register func(ws *river.Workers, logger *slog.Logger, stopping <-chan struct{}) error
 }
 
 // Kind is the kind of job that the handler works.
@@ -70,8 +73,8 @@ func (h Handler) Queue() string { return h.options.Queue }
 func Handle[A Args](o Options, work func(ctx context.Context, j Job[A]) error) Handler {
 	var none A
 	o = o.withDefaults()
-	return Handler{kind: none.Kind(), options: o, register: func(ws *river.Workers, logger *slog.Logger) error {
-		return river.AddWorkerSafely(ws, &attempts[A]{options: o, work: work, logger: logger})
+	return Handler{kind: none.Kind(), options: o, register: func(ws *river.Workers, logger *slog.Logger, stopping <-chan struct{}) error {
+		return river.AddWorkerSafely(ws, &attempts[A]{options: o, work: work, logger: logger, stopping: stopping})
 	}}
 }
 

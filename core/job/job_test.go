@@ -82,12 +82,17 @@ func startWith(t *testing.T, q *job.Queue, s job.Settings) *job.Worker {
 	t.Helper()
 	w, err := q.Start(t.Context(), s)
 	require.NoError(t, err)
+	stopLater(t, w)
+	return w
+}
+
+func stopLater(t *testing.T, w *job.Worker) {
+	t.Helper()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = w.Stop(ctx) // a test of its own looks at how it ends
 	})
-	return w
 }
 
 func drain(t *testing.T, q *job.Queue) {

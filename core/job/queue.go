@@ -23,6 +23,7 @@ type Queue struct {
 	schedules []Periodic
 	logger    *slog.Logger
 	observe   func(kind string, outcome Outcome)
+	announcer *announcer
 }
 
 // Outcome is what became of an attempt.
@@ -69,6 +70,7 @@ func open(o QueueOptions, on func(*Queue) (engine, error)) (*Queue, error) {
 	if q.engine, err = on(q); err != nil {
 		return nil, fmt.Errorf("job: %w", err)
 	}
+	q.announcer = &announcer{tell: q.engine.announce}
 	return q, nil
 }
 
@@ -111,6 +113,9 @@ func (q *Queue) Enqueue(ctx context.Context, tx *database.Tx, a Args, opts ...Op
 	insert := river.InsertOpts{Queue: h.options.Queue, MaxAttempts: h.options.MaxAttempts}
 	for _, opt := range opts {
 		opt(&insert)
+	}
+	if !q.engine.polls() {
+		tx.AfterCommit(func() { q.announcer.add(insert.Queue) })
 	}
 	return tx.Native(ctx, func(ctx context.Context, native any) error {
 		t, err := q.engine.on(native)

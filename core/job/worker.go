@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -105,6 +106,7 @@ func (q *Queue) config(polls bool) river.Config {
 // Worker works the jobs of a queue in this process. The zero Worker works none.
 type Worker struct {
 	client client
+	stop   func() // tells the jobs at work
 	ended  func()
 	told   chan struct{} // closed once every event was told
 }
@@ -124,8 +126,9 @@ func (q *Queue) start(ctx context.Context, s Settings, change func(*river.Config
 	}
 	c := q.config(q.engine.polls())
 	c.Workers, c.Queues = river.NewWorkers(), map[string]river.QueueConfig{DefaultQueue: {MaxWorkers: s.of(DefaultQueue)}}
+	stopping := make(chan struct{})
 	for _, h := range q.kinds {
-		if err := h.register(c.Workers, q.logger); err != nil {
+		if err := h.register(c.Workers, q.logger, stopping); err != nil {
 			return nil, fmt.Errorf("job: %w", err)
 		}
 		c.Queues[h.options.Queue] = river.QueueConfig{MaxWorkers: s.of(h.options.Queue)}
@@ -139,7 +142,7 @@ func (q *Queue) start(ctx context.Context, s Settings, change func(*river.Config
 		return nil, fmt.Errorf("job: %w", err)
 	}
 	events, cancel := client.Subscribe(river.EventKindJobCompleted, river.EventKindJobFailed, river.EventKindJobCancelled)
-	w := &Worker{client: client, ended: cancel, told: make(chan struct{})}
+	w := &Worker{client: client, stop: sync.OnceFunc(func() { close(stopping) }), ended: cancel, told: make(chan struct{})}
 	go func() {
 		defer close(w.told)
 		for e := range events {
@@ -205,6 +208,7 @@ func (w *Worker) Stop(ctx context.Context) error {
 	if w.client == nil {
 		return nil
 	}
+	w.stop()
 	err := w.client.Stop(ctx)
 	if err != nil {
 		now, cancel := context.WithTimeout(context.WithoutCancel(ctx), HardStop)
