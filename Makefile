@@ -75,7 +75,7 @@ soak: $(BIN)/testenv ## Fuzz every parser (FUZZTIME=1m each) and run the long fa
 
 .PHONY: soak-inside
 soak-inside:
-	@grep -rl --include='*_test.go' '^func Fuzz' core modules internal cli app test testkit 2>/dev/null | while read -r file; do \
+	@grep -rl --include='*_test.go' '^func Fuzz' core modules internal cli app test testkit third_party 2>/dev/null | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "== $$target in $$(dirname "$$file")"; \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \

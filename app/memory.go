@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A burst leaves memory behind: the stacks and buffers of a thousand requests, 19 MiB for each hash of a password. The
+// A burst leaves memory behind: the stacks and buffers of a thousand requests, 19 MiB for each password hash at a time. The
 // collector runs when more is asked for, so that a process that has gone quiet would keep all of it for minutes.
 const (
 	lookEvery      = 5 * time.Second

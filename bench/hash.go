@@ -9,10 +9,9 @@ import (
 )
 
 // hashers begin the names of what hashes passwords. argon2 works in goroutines of its own, so its callers do not stand above it.
-var hashers = []string{"github.com/gatehouse/gatehouse/core/password.", "golang.org/x/crypto/argon2.", "golang.org/x/crypto/blake2b."}
+var hashers = []string{"github.com/gatehouse/gatehouse/core/password.", "github.com/gatehouse/gatehouse/third_party/argon2.", "golang.org/x/crypto/blake2b."}
 
-// collectors begin the names of what frees memory beside the requests. It has to because of the 19 MiB that each hash leaves:
-// all else of a login leaves less than a hundredth of that.
+// collectors begin the names of what frees memory beside the requests.
 var collectors = []string{"runtime.gcBgMarkWorker", "runtime.bgsweep", "runtime.bgscavenge"}
 
 // engines begin the names of what is the database, where that is part of the process.

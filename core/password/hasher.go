@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/gatehouse/gatehouse/core/gate"
 	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/third_party/argon2"
 )
 
 // Hasher hashes and verifies passwords with argon2id, a bounded number at a time. It is safe for concurrent use. Make one
@@ -16,7 +18,8 @@ import (
 type Hasher struct {
 	params params
 	gate   *gate.Gate
-	decoy  string // a stored hash of the current costs that nothing matches
+	arenas sync.Pool // of *argon2.Arena, about as many as there are permits; the collector takes those that nobody uses
+	decoy  string    // a stored hash of the current costs that nothing matches
 }
 
 // NewHasher makes a Hasher. The settings are expected to have passed their Check; tests may go below its floor.
@@ -92,7 +95,15 @@ func (h *Hasher) derive(ctx context.Context, s stored, prepared secret.String) (
 	}
 	start := time.Now()
 	defer func() { h.gate.Leave(time.Since(start)) }()
-	return s.derive(prepared.Reveal()), nil
+	arena, ok := h.arenas.Get().(*argon2.Arena)
+	if !ok {
+		arena = &argon2.Arena{}
+	}
+	key := s.derive(arena, prepared.Reveal())
+	if s.memory <= h.params.memory { // a hash of other costs may have taken more than is to be kept
+		h.arenas.Put(arena)
+	}
+	return key, nil
 }
 
 // guessCost guesses how long a hash takes, until the first ones have been timed: a fast core fills 2 GiB a second. A guess

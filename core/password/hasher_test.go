@@ -215,6 +215,19 @@ func TestSettingsThatAreTooWeakOrTooDearAreReported(t *testing.T) {
 	require.Equal(t, runtime.GOMAXPROCS(0), NewHasher(DefaultSettings()).Stats().Permits)
 }
 
+func TestAHashOfHigherCostsLeavesItsMemoryToTheCollector(t *testing.T) {
+	t.Parallel()
+	costly := cheap()
+	costly.Memory = 8 << 20
+	old, err := NewHasher(costly).Hash(t.Context(), secret.New("Correct7horse"))
+	require.NoError(t, err)
+	h := NewHasher(cheap())
+	ok, _, err := h.Verify(t.Context(), old, secret.New("Correct7horse"))
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Nil(t, h.arenas.Get())
+}
+
 // The default costs, for the record of what a login costs.
 func BenchmarkVerify(b *testing.B) {
 	h := NewHasher(DefaultSettings())

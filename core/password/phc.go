@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
+	"github.com/gatehouse/gatehouse/third_party/argon2"
 )
 
 // ErrMalformedHash is returned for a stored hash that is not a PHC string of a known function within the bounds below.
@@ -95,9 +95,9 @@ func (s stored) String() string {
 		phcEncoding.EncodeToString(s.salt), phcEncoding.EncodeToString(s.key))
 }
 
-// derive computes the key for a prepared password. It allocates the memory that the costs name.
-func (s stored) derive(prepared string) []byte {
-	return argon2.IDKey([]byte(prepared), s.salt, s.time, s.memory, s.parallel, uint32(len(s.key)))
+// derive computes the key for a prepared password, in an arena that has the memory which the costs name then.
+func (s stored) derive(arena *argon2.Arena, prepared string) []byte {
+	return arena.IDKey([]byte(prepared), s.salt, s.time, s.memory, s.parallel, uint32(len(s.key)))
 }
 
 // weakerThan says whether the hash should be renewed under the current costs.

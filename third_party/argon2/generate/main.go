@@ -1,0 +1,81 @@
+// Command generate keeps the files of third_party/argon2 that come from golang.org/x/crypto: those of the version that
+// go.mod names, unchanged. -check compares them and changes nothing. Run it from the root of the repository.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+const (
+	module = "golang.org/x/crypto"
+	target = "third_party/argon2"
+)
+
+// copied are the files, by their names in the module and in the target.
+var copied = map[string]string{
+	"LICENSE":                  "LICENSE",
+	"argon2/argon2.go":         "argon2.go",
+	"argon2/argon2_test.go":    "argon2_test.go",
+	"argon2/blake2b.go":        "blake2b.go",
+	"argon2/blamka_amd64.go":   "blamka_amd64.go",
+	"argon2/blamka_amd64.s":    "blamka_amd64.s",
+	"argon2/blamka_generic.go": "blamka_generic.go",
+	"argon2/blamka_loong64.go": "blamka_loong64.go",
+	"argon2/blamka_loong64.s":  "blamka_loong64.s",
+	"argon2/blamka_ref.go":     "blamka_ref.go",
+}
+
+func main() {
+	check := flag.Bool("check", false, "compare the committed files, and change none")
+	flag.Parse()
+	if err := run(".", *check); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(root string, check bool) error {
+	from, err := source(root)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for name, as := range copied {
+		content, err := os.ReadFile(filepath.Join(from, filepath.FromSlash(name)))
+		if err != nil {
+			return fmt.Errorf("%s of another version has other files: %w", module, err)
+		}
+		to := filepath.Join(root, target, as)
+		if !check {
+			if err := os.WriteFile(to, content, 0o644); err != nil { //nolint:gosec // a file of the repository, for everyone to read
+				return err
+			}
+			continue
+		}
+		if have, err := os.ReadFile(to); err != nil || !bytes.Equal(have, content) {
+			faults = append(faults, fmt.Errorf("%s/%s is not that of %s; run the command without -check", target, as, module))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// source is where the go command keeps the module, whose checksum is in go.sum.
+func source(root string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+	list.Dir, list.Stderr = root, os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w", err)
+	}
+	return string(bytes.TrimSpace(out)), nil
+}
