@@ -37,7 +37,7 @@ COVERED := ./core/...,./modules/...
 GATES   := -min 85:core/,modules/ -min 95:core/password -min 95:core/token -min 95:core/ratelimit
 TESTENV := exec $(BIN)/testenv -need
 # SQLite's C, translated to Go, and argon2's inner loop are not ours to search for races, and most of what the detector costs.
-UNRACED := $(foreach p,modernc.org/sqlite/lib modernc.org/libc modernc.org/memory golang.org/x/crypto/argon2 golang.org/x/crypto/blake2b,\
+UNRACED := $(foreach p,modernc.org/sqlite/lib modernc.org/libc modernc.org/memory ./third_party/argon2 golang.org/x/crypto/blake2b,\
 	-gcflags=$(p)=-race=false)
 
 .PHONY: test

@@ -69,13 +69,6 @@ var (
 	errLost    = errors.New("event: the destination is not as it was left")
 )
 
-// turn hands events to a subscription, for as long as it lasts.
-type turn struct {
-	*relay // with the lease that the turn was given
-
-	over <-chan struct{} // no other event is begun
-}
-
 // step takes the lease of the subscription and hands on a batch.
 func (r *turn) step(ctx context.Context, s *Subscription) (looked int, err error) {
 	l := &lease{name: s.name}
@@ -104,15 +97,6 @@ func (r *turn) ready(ctx context.Context, l *lease) (bool, error) {
 		err = errLost
 	}
 	return ok, err
-}
-
-func (r *turn) isOver() bool {
-	select {
-	case <-r.over:
-		return true
-	default:
-		return false
-	}
 }
 
 // next is the lease after something that went well.

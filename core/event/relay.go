@@ -58,8 +58,9 @@ func (o *Outbox) newRelay() *relay {
 	return r
 }
 
-// Start begins to hand events on. ctx does not end that: stop does, which waits for the handlers and destinations at work,
-// HandlerDeadline at most. Any number of processes may do it at once: each destination is served by one of them at a time.
+// Start begins to hand events on, to subscriptions through jobs. ctx does not end that: stop does, which waits for the
+// destinations outside that are at work, HandlerDeadline at most. Any number of processes may do it at once: each destination is
+// served by one of them at a time.
 func (o *Outbox) Start(ctx context.Context) (stop func()) {
 	r := o.newRelay()
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -264,8 +265,8 @@ func (r *relay) drain(ctx context.Context, s *serving) (looked int, err error) {
 	return looked, nil
 }
 
-// Drain hands on every event that is there, and says whether there was any. What failed waits for its next attempt. It is for tests
-// and for commands that end.
+// Drain hands on every event that is there, to subscriptions by jobs that it enqueues, and says whether there was any. What failed
+// waits for its next attempt. It is for tests and for commands that end.
 func (o *Outbox) Drain(ctx context.Context) (found bool, err error) {
 	if err := o.list(ctx); err != nil {
 		return false, err

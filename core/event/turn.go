@@ -79,16 +79,16 @@ func (r *relay) passOver(ctx context.Context, d *route, l *lease) (unwanted int,
 
 // order makes the job, and the lease its own.
 func (r *relay) order(ctx context.Context, l *lease) error {
-	turn := turnArgs{Subscription: l.name, Lease: rand.Text()}
+	next := turnArgs{Subscription: l.name, Lease: rand.Text()}
 	return r.options.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		ok, err := repository{tx}.lend(ctx, l.name, r.owner, turn.Lease, r.options.Clock.Now().Add(turnWait))
+		ok, err := repository{tx}.lend(ctx, l.name, r.owner, next.Lease, r.options.Clock.Now().Add(turnWait))
 		if err == nil && !ok {
 			err = errLost
 		}
 		if err != nil {
 			return err
 		}
-		return r.options.Jobs.Enqueue(ctx, tx, turn)
+		return r.options.Jobs.Enqueue(ctx, tx, next)
 	})
 }
 
@@ -111,6 +111,13 @@ func (o *Outbox) takeTurn(ctx context.Context, j job.Job[turnArgs]) error {
 	return nil
 }
 
+// turn hands events to a subscription, for as long as it lasts.
+type turn struct {
+	*relay // with the lease that the turn was given
+
+	over <-chan struct{} // no other event is begun
+}
+
 // newTurn begins a turn, which is over after turnLength, or before that once its worker stops.
 func (o *Outbox) newTurn(ctx context.Context, owner string, stopping <-chan struct{}) (t *turn, end func()) {
 	lasting, end := context.WithTimeout(ctx, turnLength)
@@ -124,6 +131,15 @@ func (o *Outbox) newTurn(ctx context.Context, owner string, stopping <-chan stru
 	t = &turn{relay: o.newRelay(), over: lasting.Done()}
 	t.owner = owner
 	return t, end
+}
+
+func (r *turn) isOver() bool {
+	select {
+	case <-r.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // all hands on batch after batch.
