@@ -54,7 +54,8 @@ func TestAKillHalfWayThroughADeletionLeavesEverything(t *testing.T) {
 		before, path := exportOf(api.As(u.User)), "/users/"+u.ID.String()
 
 		victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAKillHalfWayThroughADeletionLeavesEverything$")
-		victim.Env = append(os.Environ(), victimDatabase+"="+db.URL, victimPath+"="+path, victimToken+"="+admin.AccessToken)
+		victim.Env = append(os.Environ(), victimDatabase+"="+db.URL, victimPath+"="+path, victimToken+"="+admin.AccessToken,
+			"TMPDIR="+t.TempDir()) // it removes nothing itself
 		out, err := victim.StdoutPipe()
 		require.NoError(t, err)
 		require.NoError(t, victim.Start())
