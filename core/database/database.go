@@ -42,12 +42,14 @@ type Statement struct {
 // Querier runs SQL. DB and *Tx implement it. Values are bound in place of each ?.
 //
 // Exec gives the number of rows that changed. Queue is for changes whose outcome nobody looks at, and whose violations are
-// no answer to anyone: a transaction sends them together with what follows. Query gives rows that must be closed. QueryRow runs nothing until its Scan,
-// and is for statements that find at most one row by key; on a DB both are for reading alone, since SQLite sends them
-// to handles that cannot write.
+// no answer to anyone: a transaction sends them together with what follows. QueueChange is for those among them that have to
+// find a row, since there is nothing to be done without it: one that changes none fails with ErrNoRows. Query gives rows that
+// must be closed. QueryRow runs nothing until its Scan, and is for statements that find at most one row by key; on a DB both
+// are for reading alone, since SQLite sends them to handles that cannot write.
 type Querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (int64, error)
 	Queue(ctx context.Context, sql string, args ...any) error
+	QueueChange(ctx context.Context, sql string, args ...any) error
 	Query(ctx context.Context, sql string, args ...any) (*Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) *Row
 	ExecRow(ctx context.Context, sql string, args ...any) *Row
@@ -129,6 +131,15 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (int64, error) 
 // Queue implements Querier. There is nothing to send it with, so it is Exec.
 func (db *DB) Queue(ctx context.Context, sql string, args ...any) error {
 	_, err := db.Exec(ctx, sql, args...)
+	return err
+}
+
+// QueueChange implements Querier, at once like Queue.
+func (db *DB) QueueChange(ctx context.Context, sql string, args ...any) error {
+	n, err := db.Exec(ctx, sql, args...)
+	if err == nil && n == 0 {
+		return ErrNoRows
+	}
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 // gaveUp is the message where a context or a deadline ended first.
 const gaveUp = "gave up"
 
-// ErrNoRows comes from QueryRow(…).Scan when nothing matched.
+// ErrNoRows comes from QueryRow(…).Scan when nothing matched, and from QueueChange or the end of its transaction.
 var ErrNoRows = errors.New("database: no row matched")
 
 // Mistakes of the program, not of the store: they become INTERNAL_ERROR.
@@ -35,6 +35,7 @@ const (
 	retryable        // lost against another transaction; the same may succeed at once
 	unique
 	foreignKey
+	noRow // was found by a statement that had to change one
 )
 
 // refusal is what the store said no with. It keeps what a log may hold: a code and, where it cannot contain a bound
@@ -70,12 +71,17 @@ func (r *refusal) Error() string {
 // Unwrap gives the context's or the network's error.
 func (r *refusal) Unwrap() error { return r.cause }
 
-// answer is the error for callers: errs.ErrUnavailable around what the store may recover from, else the refusal itself.
+// answer is the error for callers: errs.ErrUnavailable around what the store may recover from, ErrNoRows, else the refusal
+// itself.
 func (r *refusal) answer() error {
-	if r.kind == unavailable || r.kind == retryable {
+	switch r.kind {
+	case unavailable, retryable:
 		return errs.ErrUnavailable.WithRetryAfter(retryAfter).WithCause(r)
+	case noRow:
+		return ErrNoRows
+	default:
+		return r
 	}
-	return r
 }
 
 // UniqueViolation says whether err comes from a unique index, and from which: its name is the same on both engines,

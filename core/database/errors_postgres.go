@@ -69,6 +69,8 @@ func fromServer(e *pgconn.PgError, lost bool) *refusal {
 		r.kind = unique
 	case e.Code == "23503":
 		r.kind = foreignKey
+	case e.Code == "22P02" && strings.Contains(e.Message, noRowChanged):
+		r.kind = noRow
 	case e.Code == "40001" || e.Code == "40P01":
 		r.kind = retryable
 	case strings.HasPrefix(e.Code, "57P"), class == "08", e.Code == "25006":

@@ -34,7 +34,7 @@ type postgres struct {
 	acquireDeadline  time.Duration
 	statementTimeout time.Duration // of our context; the server's is shorter where it has one
 	pooled           bool          // behind a pooler that shares connections between transactions
-	texts            rebinder
+	texts, demands   rebinder
 	started          time.Time
 	lastReset        atomic.Int64 // since started
 }
@@ -50,7 +50,10 @@ func openPostgres(ctx context.Context, s Settings, _ Options) (*postgres, error)
 			return nil, fmt.Errorf("database.direct_url %w", err)
 		}
 	}
-	p := &postgres{direct: direct, acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout, pooled: s.Pooler == PoolerTransaction, started: time.Now()}
+	p := &postgres{
+		direct: direct, acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout, pooled: s.Pooler == PoolerTransaction,
+		texts: rebinder{spell: rebind}, demands: rebinder{spell: demand}, started: time.Now(),
+	}
 	config, err := p.poolConfig(conn, s)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,16 @@ func (t *pgTx) exec(ctx context.Context, sql string, args []any) (int64, *refusa
 }
 
 func (t *pgTx) queue(ctx context.Context, sql string, args []any) *refusal {
-	t.waiting.Queue(t.p.texts.rebind(sql), args...)
+	return t.add(ctx, t.p.texts.rebind(sql), args)
+}
+
+func (t *pgTx) queueChange(ctx context.Context, sql string, args []any) *refusal {
+	return t.add(ctx, t.p.demands.rebind(sql), args)
+}
+
+// add has a statement wait, as it is to be sent.
+func (t *pgTx) add(ctx context.Context, text string, args []any) *refusal {
+	t.waiting.Queue(text, args...)
 	if t.waiting.Len() < mostWaiting {
 		return nil
 	}

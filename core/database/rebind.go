@@ -11,8 +11,9 @@ import (
 // built from input would only lose the saving.
 const maxRebound = 4096
 
-// rebinder turns each ? into $1, $2, … for PostgreSQL and remembers the result by text.
+// rebinder makes PostgreSQL's texts of ours, and remembers them.
 type rebinder struct {
+	spell func(sql string) string
 	texts sync.Map // string → string
 	size  atomic.Int64
 }
@@ -21,7 +22,7 @@ func (r *rebinder) rebind(sql string) string {
 	if v, ok := r.texts.Load(sql); ok {
 		return v.(string)
 	}
-	out := rebind(sql)
+	out := r.spell(sql)
 	if r.size.Load() < maxRebound {
 		if _, loaded := r.texts.LoadOrStore(sql, out); !loaded {
 			r.size.Add(1)
@@ -30,8 +31,8 @@ func (r *rebinder) rebind(sql string) string {
 	return out
 }
 
-// rebind numbers each ? that is not in a string, a quoted name, a comment or a dollar-quoted text. PostgreSQL's operators
-// that hold a ? cannot be written: SQLite has none of them.
+// rebind turns each ? into $1, $2, … where it is not in a string, a quoted name, a comment or a dollar-quoted text.
+// PostgreSQL's operators that hold a ? cannot be written: SQLite has none of them.
 func rebind(sql string) string {
 	if !strings.Contains(sql, "?") {
 		return sql
@@ -125,4 +126,13 @@ func dollarQuoted(s string) int {
 
 func wordByte(c byte) bool {
 	return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+}
+
+// noRowChanged is what the server cannot read as a number, so that its error says why.
+const noRowChanged = "gatehouse: no row changed"
+
+// demand makes a statement that fails where the one that changes rows changes none, as rebind spells it. So the server decides
+// whether those behind it run, and nobody waits for its answer.
+func demand(sql string) string {
+	return "WITH changed AS (" + rebind(sql) + "\nRETURNING 1) SELECT CAST(CASE count(*) WHEN 0 THEN '" + noRowChanged + "' ELSE '1' END AS integer) FROM changed"
 }

@@ -38,7 +38,7 @@ func TestQuestionMarksAreNumberedOutsideOfLiterals(t *testing.T) {
 
 func TestReboundTextsAreKeptUpToABound(t *testing.T) {
 	t.Parallel()
-	var r rebinder
+	r := rebinder{spell: rebind}
 	for i := range maxRebound + 10 {
 		require.Equal(t, fmt.Sprintf("%d = $1", i), r.rebind(fmt.Sprintf("%d = ?", i)))
 	}

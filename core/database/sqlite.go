@@ -86,7 +86,7 @@ func openHandle(f sqliteFile, busy time.Duration, reading bool) (*sql.DB, error)
 	} else {
 		pragmas = append(pragmas, "synchronous("+f.synchronous+")", "journal_mode(wal)")
 	}
-	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(f.path)}).EscapedPath(), RawQuery: url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}.Encode()}
+	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(f.path)}).EscapedPath(), RawQuery: url.Values{"_pragma": pragmas}.Encode()}
 	connector, err := sqlite.NewConnector(name.String())
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", classifySQLite(err).answer())

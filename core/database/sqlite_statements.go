@@ -22,7 +22,6 @@ func (k keepStatements) Connect(ctx context.Context) (driver.Conn, error) {
 type (
 	sqliteConn interface {
 		driver.Conn
-		driver.ConnBeginTx
 		driver.ConnPrepareContext
 		driver.ExecerContext
 		driver.QueryerContext
@@ -89,6 +88,33 @@ func (c *keepingConn) QueryContext(ctx context.Context, text string, args []driv
 		return nil, err
 	}
 	return &keptRows{Rows: rows, conn: c, text: text, stmt: s}, nil
+}
+
+// BeginTx implements driver.ConnBeginTx. The transaction takes the write lock at once, and its bounds are kept statements, too.
+// It waits for the lock as long as busy_timeout has it: a beginning that was cut short may have happened.
+func (c *keepingConn) BeginTx(ctx context.Context, _ driver.TxOptions) (driver.Tx, error) {
+	if _, err := c.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE", nil); err != nil {
+		return nil, err
+	}
+	return keptTx{c}, nil
+}
+
+// keptTx is a transaction of a connection, which has one at a time.
+type keptTx struct{ conn *keepingConn }
+
+// Commit implements driver.Tx. What could not be committed is undone, since database/sql takes the transaction for ended.
+func (t keptTx) Commit() error {
+	_, err := t.conn.ExecContext(context.Background(), "COMMIT", nil)
+	if err != nil {
+		_ = t.Rollback() // the commit's fault is the one to tell, and may have done it already
+	}
+	return err
+}
+
+// Rollback implements driver.Tx.
+func (t keptTx) Rollback() error {
+	_, err := t.conn.ExecContext(context.Background(), "ROLLBACK", nil)
+	return err
 }
 
 // Close implements driver.Conn.

@@ -111,6 +111,14 @@ func (t *sqliteTx) queue(ctx context.Context, text string, args []any) *refusal 
 	return r
 }
 
+func (t *sqliteTx) queueChange(ctx context.Context, text string, args []any) *refusal {
+	n, r := t.exec(ctx, text, args)
+	if r == nil && n == 0 {
+		return &refusal{engine: SQLite, kind: noRow}
+	}
+	return r
+}
+
 func (t *sqliteTx) query(ctx context.Context, text string, args []any, failed func(*refusal)) (cursor, *refusal) {
 	deadline, cancel := context.WithTimeout(ctx, t.e.statementTimeout)
 	rows, err := t.tx.QueryContext(deadline, text, args...) //nolint:rowserrcheck // the cursor's

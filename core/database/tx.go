@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -16,6 +17,7 @@ const (
 type engineTx interface {
 	exec(ctx context.Context, sql string, args []any) (int64, *refusal)
 	queue(ctx context.Context, sql string, args []any) *refusal
+	queueChange(ctx context.Context, sql string, args []any) *refusal
 	query(ctx context.Context, sql string, args []any, failed func(*refusal)) (cursor, *refusal)
 	lock(ctx context.Context, name string) *refusal
 	native(ctx context.Context, fn func(ctx context.Context, native any) error) *refusal
@@ -56,7 +58,7 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 		tx := &Tx{db: db}
 		again, err := tx.run(ctx, fn)
 		if err == nil {
-			for _, f := range tx.after {
+			for _, f := range slices.Backward(tx.after) {
 				f()
 			}
 			return nil
@@ -134,11 +136,21 @@ func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (int64, error) 
 // Queue implements Querier. The statement runs before the next one and before the commit, on PostgreSQL in one round trip with
 // it, under its context and deadline, so that its error comes from there. What args point at stays as it is until then.
 func (tx *Tx) Queue(ctx context.Context, sql string, args ...any) error {
+	return tx.later(ctx, tx.inner.queue, sql, args)
+}
+
+// QueueChange implements Querier. Its ErrNoRows dooms the transaction, and comes from where Queue's errors do: InTx returns it
+// where nothing else does.
+func (tx *Tx) QueueChange(ctx context.Context, sql string, args ...any) error {
+	return tx.later(ctx, tx.inner.queueChange, sql, args)
+}
+
+func (tx *Tx) later(ctx context.Context, queue func(context.Context, string, []any) *refusal, sql string, args []any) error {
 	bound, err := tx.prepare(ctx, sql, args)
 	if err != nil {
 		return err
 	}
-	if r := tx.inner.queue(ctx, sql, bound); r != nil {
+	if r := queue(ctx, sql, bound); r != nil {
 		tx.fail(r)
 		return r.answer()
 	}
@@ -187,8 +199,8 @@ func (tx *Tx) Lock(ctx context.Context, name string) error {
 	return nil
 }
 
-// AfterCommit has f run once the transaction is durable, in the order of the calls, and never if it rolls back. The
-// process may die before f runs, so that correctness must not depend on it.
+// AfterCommit has f run once the transaction is durable, and never if it rolls back; the latest call's first, as with defer.
+// The process may die before f runs, so that correctness must not depend on it.
 func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 
 // fail remembers the first fault, which dooms the transaction.

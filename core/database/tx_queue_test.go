@@ -61,18 +61,20 @@ func nativeGrow(ctx context.Context, native any) (err error) {
 	return err
 }
 
+// follow are what may stand behind a queued statement that fails.
+var follow = map[string]func(ctx context.Context, tx *Tx) error{
+	"the commit":           func(context.Context, *Tx) error { return nil },
+	"a change":             func(ctx context.Context, tx *Tx) error { return exec(ctx, tx, grow, firstThing) },
+	"a read":               func(ctx context.Context, tx *Tx) error { return tx.QueryRow(ctx, "SELECT 1").Scan(new(int)) },
+	"a lock":               func(ctx context.Context, tx *Tx) error { return tx.Lock(ctx, "things") },
+	"a library":            func(ctx context.Context, tx *Tx) error { return tx.Native(ctx, nativeGrow) },
+	"another queued one":   func(ctx context.Context, tx *Tx) error { return tx.Queue(ctx, grow, firstThing) },
+	"an error of its own":  func(context.Context, *Tx) error { return errs.ErrNotFound },
+	"a read that it hides": func(ctx context.Context, tx *Tx) error { _ = tx.QueryRow(ctx, "SELECT 1").Scan(new(int)); return nil },
+}
+
 func TestQueuedStatementThatFailsUndoesTheTransaction(t *testing.T) {
 	t.Parallel()
-	follow := map[string]func(ctx context.Context, tx *Tx) error{
-		"the commit":           func(context.Context, *Tx) error { return nil },
-		"a change":             func(ctx context.Context, tx *Tx) error { return exec(ctx, tx, grow, firstThing) },
-		"a read":               func(ctx context.Context, tx *Tx) error { return tx.QueryRow(ctx, "SELECT 1").Scan(new(int)) },
-		"a lock":               func(ctx context.Context, tx *Tx) error { return tx.Lock(ctx, "things") },
-		"a library":            func(ctx context.Context, tx *Tx) error { return tx.Native(ctx, nativeGrow) },
-		"another queued one":   func(ctx context.Context, tx *Tx) error { return tx.Queue(ctx, grow, firstThing) },
-		"an error of its own":  func(context.Context, *Tx) error { return errs.ErrNotFound },
-		"a read that it hides": func(ctx context.Context, tx *Tx) error { _ = tx.QueryRow(ctx, "SELECT 1").Scan(new(int)); return nil },
-	}
 	eachStore(t, func(t *testing.T, s store) {
 		db := s.withThings(t)
 		for what, f := range follow {
@@ -97,6 +99,65 @@ func TestQueuedStatementThatFailsUndoesTheTransaction(t *testing.T) {
 	})
 }
 
+func TestQueuedChangeThatFindsNoRowUndoesTheTransaction(t *testing.T) {
+	t.Parallel()
+	const renew = "UPDATE things SET size = size + 1 WHERE id = ? AND size = ? -- and was not renewed"
+	eachStore(t, func(t *testing.T, s store) {
+		db := s.withThings(t)
+		for what, f := range follow {
+			err := db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+				require.NoError(t, tx.Queue(ctx, grow, firstThing), what)
+				if err := tx.QueueChange(ctx, renew, firstThing, 7); err != nil {
+					return err // SQLite has it at once
+				}
+				return f(ctx, tx)
+			})
+			if what == "an error of its own" && s.name != "sqlite" {
+				require.ErrorIs(t, err, errs.ErrNotFound)
+			} else {
+				require.Equal(t, ErrNoRows, err, what)
+			}
+			require.Zero(t, size(t, db), what)
+			require.Zero(t, db.Stats().InUse, what)
+		}
+		require.ErrorIs(t, db.QueueChange(t.Context(), renew, firstThing, 7), ErrNoRows, "outside a transaction it is at once")
+		require.NoError(t, db.QueueChange(t.Context(), renew, firstThing, 0))
+		require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error { return tx.QueueChange(ctx, renew, firstThing, 1) }))
+		require.Equal(t, 2, size(t, db))
+		require.LessOrEqual(t, db.Stats().Open, 4, "connections are kept")
+	})
+}
+
+// Of those who queue the change of one row, each waits for the one before, and finds what that has left.
+func TestOfQueuedChangesThatRaceOneFindsTheRow(t *testing.T) {
+	t.Parallel()
+	const rivals = 8
+	eachStore(t, func(t *testing.T, s store) {
+		db := s.withThings(t)
+		results := make(chan error, rivals)
+		for range rivals {
+			go func() {
+				results <- db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+					if err := tx.QueueChange(ctx, "UPDATE things SET size = 1 WHERE id = ? AND size = 0", firstThing); err != nil {
+						return err
+					}
+					return tx.Queue(ctx, grow, firstThing)
+				})
+			}()
+		}
+		won := 0
+		for range rivals {
+			if err := <-results; err == nil {
+				won++
+			} else {
+				require.ErrorIs(t, err, ErrNoRows)
+			}
+		}
+		require.Equal(t, 1, won)
+		require.Equal(t, 2, size(t, db))
+	})
+}
+
 func TestQueuedStatementsOfALostConnectionAreUnavailable(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, s store) {
@@ -117,7 +178,7 @@ func TestQueuedStatementsOfALostConnectionAreUnavailable(t *testing.T) {
 	})
 }
 
-func TestATransactionOfQueuedStatementsTakesTwoRoundTrips(t *testing.T) {
+func TestATransactionTakesARoundTripForEachAnswerAndOneToCommit(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, s store) {
 		if s.name == "sqlite" {
@@ -125,28 +186,32 @@ func TestATransactionOfQueuedStatementsTakesTwoRoundTrips(t *testing.T) {
 		}
 		s, line := s.wire(t)
 		db := s.withThings(t, func(s *Settings, _ *Options) { s.PoolMax = 1 })
-		write := func() {
-			require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
-				if err := exec(ctx, tx, grow, firstThing); err != nil {
-					return err
-				}
-				for range 5 {
-					if err := tx.Queue(ctx, grow, firstThing); err != nil {
+		trips := func(first func(ctx context.Context, tx *Tx) error) int64 {
+			write := func() {
+				require.NoError(t, db.InTx(t.Context(), func(ctx context.Context, tx *Tx) error {
+					if err := first(ctx, tx); err != nil {
 						return err
 					}
-				}
-				return nil
-			}))
+					for range 5 {
+						if err := tx.Queue(ctx, grow, firstThing); err != nil {
+							return err
+						}
+					}
+					return nil
+				}))
+			}
+			write() // prepares
+			least := int64(math.MaxInt64)
+			for range 5 { // a connection that was idle for a second is asked whether it lives
+				before := line.trips.Load()
+				write()
+				least = min(least, line.trips.Load()-before)
+			}
+			return least
 		}
-		write() // prepares
-		least := int64(math.MaxInt64)
-		for range 5 { // a connection that was idle for a second is asked whether it lives
-			before := line.trips.Load()
-			write()
-			least = min(least, line.trips.Load()-before)
-		}
-		require.EqualValues(t, 2, least)
-		require.Equal(t, 36, size(t, db))
+		require.EqualValues(t, 2, trips(func(ctx context.Context, tx *Tx) error { return exec(ctx, tx, grow, firstThing) }))
+		require.EqualValues(t, 1, trips(func(ctx context.Context, tx *Tx) error { return tx.QueueChange(ctx, grow, firstThing) }))
+		require.Equal(t, 72, size(t, db))
 	})
 }
 

@@ -108,16 +108,13 @@ var errOvertaken = ErrInvalidCredentials.WithCause(errors.New("the hash was repl
 // returns errOvertaken where that is no longer so.
 func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash string, a attempt, c sessions.Client) (started sessions.Started, err error) {
 	err = s.deps.DB.InTx(ctx, func(ctx context.Context, tx *database.Tx) error {
-		ok, err := s.deps.Accounts.RecordLoginTx(ctx, tx, cred.ID, cred.PasswordHash, hash)
-		if err != nil {
+		if err := s.deps.Accounts.RecordLoginTx(ctx, tx, cred.ID, cred.PasswordHash, hash); err != nil {
 			return err
-		}
-		if !ok {
-			return errOvertaken
 		}
 		if err := s.succeedTx(ctx, tx, cred.ID, a); err != nil {
 			return err
 		}
+		var err error
 		if started, err = s.deps.Sessions.Start(ctx, tx, cred.ID, c); err != nil {
 			return err
 		}
@@ -126,6 +123,9 @@ func (s *Service) startSession(ctx context.Context, cred users.Credentials, hash
 		}
 		return s.deps.Audit.Append(ctx, tx, audit.Act{Action: actLogin, Actor: cred.ID, Target: cred.ID, Details: map[string]any{"session_id": started.ID}})
 	})
+	if errors.Is(err, database.ErrNoRows) {
+		err = errOvertaken
+	}
 	return started, err
 }
 

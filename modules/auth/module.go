@@ -33,7 +33,7 @@ import (
 type Accounts interface {
 	Directory
 	CreateTx(ctx context.Context, tx *database.Tx, n users.NewUser) (users.User, error)
-	RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
+	RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) error
 	ReplacePasswordTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error)
 	SetPasswordTx(ctx context.Context, tx *database.Tx, id account.ID, address, hash string) (bool, error)
 	VerifyEmailTx(ctx context.Context, tx *database.Tx, id account.ID, address string) (bool, error)

@@ -80,12 +80,12 @@ func (r repository) credentialsByID(ctx context.Context, id account.ID) (Credent
 	return scanCredentials(r.q.QueryRow(ctx, `SELECT `+credentialColumns+` FROM users WHERE id = ?`, id))
 }
 
-// recordLogin changes, and so locks, the row of an active account that still has the hash. It gives false for any other.
-func (r repository) recordLogin(ctx context.Context, id account.ID, verified, replacement string, at time.Time) (bool, error) {
-	n, err := r.q.Exec(ctx, `
+// recordLogin changes, and so locks, the row of an active account that still has the hash. Any other ends the transaction
+// with database.ErrNoRows.
+func (r repository) recordLogin(ctx context.Context, id account.ID, verified, replacement string, at time.Time) error {
+	return r.q.QueueChange(ctx, `
 		UPDATE users SET last_login_at = ?, password_hash = ?, version = version + 1
 		WHERE id = ? AND password_hash = ? AND is_active = ?`, at, replacement, id, verified, true)
-	return n == 1, err
 }
 
 // replacePassword changes, and so locks, the row of an active account that still has the hash. It gives false for any other.

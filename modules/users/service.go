@@ -47,10 +47,11 @@ func (s *Service) CredentialsByID(ctx context.Context, id account.ID) (Credentia
 }
 
 // RecordLoginTx locks the account and notes the login, replacing the hash that was verified by one of today's strength. It
-// says false, and changes nothing, where the account is no longer active or its hash has changed since it was verified.
-func (s *Service) RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) (bool, error) {
-	ok, err := repository{tx}.recordLogin(ctx, id, verified, replacement, s.deps.Clock.Now())
-	return s.tellTx(tx, id, ok), err
+// is queued: where the account is no longer active or its hash has changed since it was verified, nothing behind it runs, and
+// the transaction fails with database.ErrNoRows.
+func (s *Service) RecordLoginTx(ctx context.Context, tx *database.Tx, id account.ID, verified, replacement string) error {
+	s.tellTx(tx, id, true)
+	return repository{tx}.recordLogin(ctx, id, verified, replacement, s.deps.Clock.Now())
 }
 
 // ReplacePasswordTx locks the account and replaces the hash that was verified; by itself, where nothing but the lock is
