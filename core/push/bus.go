@@ -196,17 +196,25 @@ func (b *Bus) receive(l *link, payload string) {
 		return
 	}
 	b.received.Add(1)
+	b.forget(m.Topic, m.Keys)
+	for _, topic := range m.Signals {
+		b.forget(topic, nil)
+	}
+}
+
+// forget does what a topic's change asks for.
+func (b *Bus) forget(topic string, keys []string) {
 	b.mu.Lock()
-	f, ok := b.topics[m.Topic]
+	f, ok := b.topics[topic]
 	b.mu.Unlock()
 	if !ok {
 		return // a version or a module that we are not
 	}
-	if len(m.Keys) == 0 {
+	if len(keys) == 0 {
 		f.clear()
 		return
 	}
-	if err := f.drop(m.Keys); err != nil {
+	if err := f.drop(keys); err != nil {
 		b.dropped.Add(1)
 		f.clear()
 	}

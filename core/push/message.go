@@ -15,6 +15,8 @@ type message struct {
 	Beat  int64    `json:"beat,omitempty"`  // when that Bus sent the heartbeat, by its own reckoning
 	Topic string   `json:"topic,omitempty"` // what has changed
 	Keys  []string `json:"keys,omitempty"`  // which; none means all
+	// Signals are topics without keys that share a message with another topic.
+	Signals []string `json:"signals,omitempty"`
 }
 
 func (m message) encode() string {
@@ -25,24 +27,25 @@ func (m message) encode() string {
 	return string(text)
 }
 
-// messages spells keys in as few messages as they fit into. A key too long for one makes it a message about all.
-func messages(from, topic string, keys []string) []string {
+// messages spells keys in as few messages as they fit into, each with the signals. A key too long for one makes it a message
+// about all.
+func messages(from, topic string, keys, signals []string) []string {
 	var (
 		all    []string
-		room   = maxPayload - len(message{From: from, Topic: topic, Keys: []string{""}}.encode())
+		room   = maxPayload - len(message{From: from, Topic: topic, Keys: []string{""}, Signals: signals}.encode())
 		begin  int
 		filled int
 	)
 	for i, key := range keys {
 		size := len(message{From: key}.encode()) // quotes, escapes and more
 		if size > room {
-			return []string{message{From: from, Topic: topic}.encode()}
+			return []string{message{From: from, Topic: topic, Signals: signals}.encode()}
 		}
 		if filled+size > room {
-			all = append(all, message{From: from, Topic: topic, Keys: keys[begin:i]}.encode())
+			all = append(all, message{From: from, Topic: topic, Keys: keys[begin:i], Signals: signals}.encode())
 			begin, filled = i, 0
 		}
 		filled += size
 	}
-	return append(all, message{From: from, Topic: topic, Keys: keys[begin:]}.encode())
+	return append(all, message{From: from, Topic: topic, Keys: keys[begin:], Signals: signals}.encode())
 }

@@ -13,8 +13,8 @@ const (
 	handOver = time.Second
 	// retryEvery is how often what nobody took is offered again.
 	retryEvery = time.Second
-	// company is how long a signal waits for others to go with it. One request may raise several, some milliseconds apart,
-	// and a message to a server costs a tenth of what a request may.
+	// company is how long a signal waits for something to go with. One request may raise several, some milliseconds apart,
+	// beside the change that it tells, and a message to a server costs a tenth of what a request may.
 	company = 10 * time.Millisecond
 )
 
@@ -26,6 +26,7 @@ type outbox struct {
 
 	mu      sync.Mutex
 	pending map[string]changes
+	alone   *time.Timer   // ends the wait of signals that nothing has come to go with
 	sent    chan struct{} // closed when the pending batch has been offered
 	stuck   time.Duration // since when something is not taken, in the Bus's reckoning; zero where nothing is
 	ended   bool
@@ -33,13 +34,17 @@ type outbox struct {
 
 // changes are the keys of a topic that are to be told.
 type changes struct {
-	keys map[string]struct{}
-	all  bool
-	last time.Duration // when the newest was added, in the Bus's reckoning
+	keys   map[string]struct{}
+	all    bool
+	signal bool          // there never are keys
+	last   time.Duration // when the newest was added, in the Bus's reckoning
 }
 
 func newOutbox(b *Bus) *outbox {
-	return &outbox{bus: b, wake: make(chan struct{}, 1), pending: map[string]changes{}, sent: make(chan struct{})}
+	o := &outbox{bus: b, wake: make(chan struct{}, 1), pending: map[string]changes{}, sent: make(chan struct{})}
+	o.alone = time.AfterFunc(company, o.rouse)
+	o.alone.Stop()
+	return o
 }
 
 // tell adds keys to the next batch and waits until it was offered, or handOver has passed.
@@ -49,7 +54,7 @@ func (o *outbox) tell(topic string, keys []string) {
 		o.mu.Unlock()
 		return
 	}
-	o.add(topic, keys, false, o.bus.now())
+	o.add(topic, keys, changes{last: o.bus.now()})
 	sent := o.sent
 	o.mu.Unlock()
 	o.rouse()
@@ -70,9 +75,9 @@ func (o *outbox) raise(topic string) {
 		return
 	}
 	if len(o.pending) == 0 {
-		time.AfterFunc(company, o.rouse)
+		o.alone.Reset(company)
 	}
-	o.add(topic, nil, true, o.bus.now())
+	o.add(topic, nil, changes{all: true, signal: true, last: o.bus.now()})
 }
 
 // rouse has run send what is pending.
@@ -83,8 +88,8 @@ func (o *outbox) rouse() {
 	}
 }
 
-// add merges; mu is held.
-func (o *outbox) add(topic string, keys []string, all bool, at time.Duration) {
+// add merges keys and the rest of more, whose keys it does not look at; mu is held.
+func (o *outbox) add(topic string, keys []string, more changes) {
 	c := o.pending[topic]
 	if c.keys == nil {
 		c.keys = make(map[string]struct{}, len(keys))
@@ -92,10 +97,11 @@ func (o *outbox) add(topic string, keys []string, all bool, at time.Duration) {
 	for _, key := range keys {
 		c.keys[key] = struct{}{}
 	}
-	if c.all = c.all || all || len(c.keys) > maxKeys; c.all {
+	if c.all = c.all || more.all || len(c.keys) > maxKeys; c.all {
 		clear(c.keys)
 	}
-	c.last = max(c.last, at)
+	c.signal = more.signal
+	c.last = max(c.last, more.last)
 	o.pending[topic] = c
 }
 
@@ -131,19 +137,35 @@ func (o *outbox) flush(ctx context.Context) bool {
 	o.mu.Lock()
 	batch, offered := o.pending, o.sent
 	o.pending, o.sent = map[string]changes{}, make(chan struct{})
+	o.alone.Stop()
 	o.mu.Unlock()
+	riders := takeRiders(batch)
 	for topic, c := range batch {
-		if o.send(ctx, topic, c) {
+		if o.send(ctx, topic, c, slices.Collect(maps.Keys(riders))) {
 			delete(batch, topic)
+			clear(riders)
 		}
 	}
+	maps.Copy(batch, riders)
 	close(offered)
 	return o.keep(batch)
 }
 
-// send offers the messages of a topic to the links in turn, and says whether every one was taken.
-func (o *outbox) send(ctx context.Context, topic string, c changes) bool {
-	for _, payload := range messages(o.bus.origin, topic, slices.Collect(maps.Keys(c.keys))) {
+// takeRiders takes the signals out of a batch that can go with the messages of something else, if only of one of them.
+func takeRiders(batch map[string]changes) map[string]changes {
+	riders := map[string]changes{}
+	for topic, c := range batch {
+		if c.signal && len(batch) > 1 {
+			riders[topic] = c
+			delete(batch, topic)
+		}
+	}
+	return riders
+}
+
+// send offers the messages of a topic, and of the signals with it, to the links in turn, and says whether every one was taken.
+func (o *outbox) send(ctx context.Context, topic string, c changes, signals []string) bool {
+	for _, payload := range messages(o.bus.origin, topic, slices.Collect(maps.Keys(c.keys)), signals) {
 		if !o.bus.publish(ctx, payload) {
 			return false
 		}
@@ -162,7 +184,7 @@ func (o *outbox) keep(untaken map[string]changes) bool {
 			o.bus.dropped.Add(1)
 			continue
 		}
-		o.add(topic, slices.Collect(maps.Keys(c.keys)), c.all, c.last)
+		o.add(topic, slices.Collect(maps.Keys(c.keys)), c)
 	}
 	switch left := len(untaken) > 0; {
 	case left && o.stuck == 0:

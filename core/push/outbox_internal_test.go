@@ -118,6 +118,62 @@ func TestWhatIsToldDuringAMessageSharesTheNext(t *testing.T) {
 	require.Len(t, sent[1].Keys, 100)
 }
 
+// addSignals is raise without an end of the wait.
+func addSignals(b *Bus, names ...string) {
+	b.outbox.mu.Lock()
+	defer b.outbox.mu.Unlock()
+	for _, name := range names {
+		b.outbox.add(name, nil, changes{all: true, signal: true, last: b.now()})
+	}
+}
+
+func TestSignalsGoWithWhatIsTold(t *testing.T) {
+	t.Parallel()
+	var away atomic.Bool
+	c := &scripted{answer: func(string) error {
+		if away.Load() {
+			return errAway
+		}
+		return nil
+	}}
+	b := script(t, io.Discard, c)
+	told := func() message {
+		addSignals(b, "events", "jobs")
+		b.outbox.tell("numbers", []string{"1"})
+		b.Close() // what else there were to send would be sent
+		sent := c.messages()
+		require.Len(t, sent, 1)
+		slices.Sort(sent[0].Signals)
+		return sent[0]
+	}
+	want := message{From: "here", Topic: "numbers", Keys: []string{"1"}, Signals: []string{"events", "jobs"}}
+	require.Equal(t, want, told())
+	require.Equal(t, Stats{Sent: 1}, b.Stats())
+
+	c = &scripted{answer: c.answer}
+	b = script(t, io.Discard, c)
+	away.Store(true)
+	addSignals(b, "events")
+	b.outbox.tell("numbers", []string{"2"})
+	require.True(t, b.outbox.isStuck())
+	away.Store(false)
+	require.Equal(t, []string{"events", "jobs"}, told().Signals, "what was refused is offered again")
+}
+
+func TestSignalsByThemselvesShareAMessage(t *testing.T) {
+	t.Parallel()
+	c := &scripted{answer: takes}
+	b := script(t, io.Discard, c)
+	addSignals(b, "events", "jobs")
+	b.outbox.rouse()
+	require.Eventually(t, func() bool { return len(c.messages()) > 0 }, 5*time.Second, time.Millisecond)
+	b.Close()
+	sent := c.messages()
+	require.Len(t, sent, 1)
+	require.Empty(t, sent[0].Keys)
+	require.ElementsMatch(t, []string{"events", "jobs"}, append(sent[0].Signals, sent[0].Topic))
+}
+
 func TestWhatNobodyTakesIsToldOnceAServerTakesAgain(t *testing.T) {
 	t.Parallel()
 	var away atomic.Bool
@@ -203,7 +259,7 @@ func TestCloseSendsWhatIsLeftAndSaysFarewell(t *testing.T) {
 	c := &scripted{answer: takes}
 	b := script(t, io.Discard, c)
 	b.outbox.mu.Lock()
-	b.outbox.add("numbers", []string{"1"}, false, b.now())
+	b.outbox.add("numbers", []string{"1"}, changes{last: b.now()})
 	b.outbox.mu.Unlock()
 	b.Close()
 	b.Close()
@@ -217,16 +273,18 @@ func TestMessagesFitIntoNotify(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		keys := rapid.SliceOfN(rapid.StringMatching(`.{1,300}`), 1, 300).Draw(t, "keys")
 		var read []string
-		for _, payload := range messages("from", "topic", keys) {
+		signals := rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,30}`), 0, 5).Draw(t, "signals")
+		for _, payload := range messages("from", "topic", keys, signals) {
 			require.Less(t, len(payload), 8000)
 			var m message
 			require.NoError(t, json.Unmarshal([]byte(payload), &m))
 			require.NotEmpty(t, m.Keys)
+			require.ElementsMatch(t, signals, m.Signals)
 			read = append(read, m.Keys...)
 		}
 		require.Equal(t, keys, read)
 	})
-	require.Equal(t, []string{`{"from":"f","topic":"t"}`}, messages("f", "t", []string{"short", strings.Repeat("k", 8000)}), "a key that fits nowhere means all")
+	require.Equal(t, []string{`{"from":"f","topic":"t"}`}, messages("f", "t", []string{"short", strings.Repeat("k", 8000)}, nil), "a key that fits nowhere means all")
 }
 
 func FuzzReceive(f *testing.F) {

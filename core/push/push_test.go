@@ -351,6 +351,27 @@ func TestASignalReachesEveryInstance(t *testing.T) {
 	})
 }
 
+func TestASignalArrivesWithAChange(t *testing.T) {
+	t.Parallel()
+	eachPlace(t, func(t *testing.T, p place) {
+		truth, told := &atomic.Int64{}, make(chan struct{}, 64)
+		var signal *push.Signal
+		a := startWith(t, p, truth, func(b *push.Bus) { signal = push.NewSignal(b, "letters", func() {}) })
+		b := startWith(t, p, truth, func(b *push.Bus) { push.NewSignal(b, "letters", func() { told <- struct{}{} }) })
+		a.ready()
+		b.ready()
+		for len(told) > 0 { // as above
+			<-told
+		}
+		require.Zero(t, b.read(1))
+		truth.Store(1)
+		signal.Raise()
+		a.topic.Changed(1)
+		<-told
+		b.sees(1, 1)
+	})
+}
+
 func TestSignalsWaitForOneAnother(t *testing.T) {
 	t.Parallel()
 	eachPlace(t, func(t *testing.T, p place) {
