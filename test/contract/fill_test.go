@@ -57,15 +57,16 @@ var fillings = []filling{
 	{"gatehouse_audit_erasures (account, erased_at, mac)", "{id}, {hours ago}, {digest}"},
 }
 
-// meanings are the expressions of an engine.
+// meanings are the expressions of an engine. A digest's first bytes are spread as evenly as those of real ones: what is pruned
+// is found by them, and PostgreSQL plans by how they are spread.
 func meanings(kind database.Engine, now time.Time) *strings.Replacer {
-	digest := "CAST(printf('%032d', i) AS BLOB)"
+	digest := "unhex(printf('%08x%056x', i * 2654435761 % 4294967296, i))"
 	id := func(begin, n string) string { return fmt.Sprintf("printf('%s%%012d', %s)", begin, n) }
 	before := func(n string, each time.Duration) string {
 		return fmt.Sprintf("(%d - %s * %d)", now.UnixMicro(), n, each.Microseconds())
 	}
 	if kind == database.PostgreSQL {
-		digest = "convert_to(lpad(i::text, 32, '0'), 'UTF8')"
+		digest = "sha256(convert_to(i::text, 'UTF8'))"
 		id = func(begin, n string) string {
 			return fmt.Sprintf("('%s' || lpad((%s)::text, 12, '0'))::uuid", begin, n)
 		}
