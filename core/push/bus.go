@@ -53,6 +53,9 @@ type Bus struct {
 	changed chan struct{} // closed and made anew when alive changes
 	closed  bool
 	peers   map[string]time.Duration // when each other Bus was last heard
+	met     time.Duration            // when one was last heard, or could not have been
+	// withheld are the topics of which something was told nobody, since there is nobody to be told.
+	withheld map[string]struct{}
 }
 
 // follower is what a topic does to its cache.
@@ -71,7 +74,7 @@ func (b *Bus) Open(o Options) {
 	ctx, cancel := context.WithCancel(context.Background())
 	started := time.Now()
 	b.origin, b.logger, b.started, b.end = rand.Text(), o.Logger, started, cancel
-	b.changed, b.peers = make(chan struct{}), map[string]time.Duration{}
+	b.changed, b.peers, b.withheld = make(chan struct{}), map[string]time.Duration{}, map[string]struct{}{}
 	if o.Redis != nil && o.Redis.State() != cache.StateNone {
 		b.links = append(b.links, &link{bus: b, name: "redis", channel: &redis{o.Redis}})
 	}
@@ -88,6 +91,7 @@ func (b *Bus) Close() {
 	b.mu.Lock()
 	already := b.closed
 	b.closed = true
+	b.meet() // who came just now may not have been heard yet
 	b.mu.Unlock()
 	if already || b.end == nil {
 		return
@@ -166,6 +170,7 @@ func (b *Bus) settle() {
 		return
 	}
 	b.alive = alive
+	b.meet()
 	ttl := ShortTTL
 	if alive {
 		ttl = LongTTL
@@ -183,6 +188,7 @@ func (b *Bus) receive(l *link, payload string) {
 	var m message
 	if json.Unmarshal([]byte(payload), &m) != nil {
 		b.dropped.Add(1)
+		b.hear(message{})
 		return
 	}
 	if m.From == b.origin {
@@ -191,8 +197,8 @@ func (b *Bus) receive(l *link, payload string) {
 		}
 		return // what we told was dropped here before
 	}
+	b.hear(m)
 	if m.Topic == "" {
-		b.hear(m)
 		return
 	}
 	b.received.Add(1)

@@ -25,4 +25,16 @@
 //
 // An instance that dies between commit and message, or cannot send, falls silent: it sends no heartbeat while it has
 // something to tell that nobody took. The others notice within 4 s, and clear what they remember.
+//
+// # Whoever is alone tells nobody
+//
+// A Bus is alone that has heard no other for 5 s in which every channel was alive. It sends its heartbeats, but what has
+// changed it only notes, by topic. When it is no longer alone, it says of each topic noted that everything has changed: when it
+// hears anything that is not its own, when a channel is no longer alive, and before its farewell. So little depends on whether
+// it is right. Another that came unheard and keeps a value for LongTTL has sent a heartbeat before it read the value, and sends
+// one each second after; the next that is heard ends the solitude, and where none can be heard, the channel is found silent
+// within 3 s, and that ends it.
+//
+// What is lost is what an instance noted that is killed before it has heard the first heartbeat of another: that other learns
+// of it when what it remembers expires.
 package push

@@ -24,12 +24,12 @@ type outbox struct {
 	bus  *Bus
 	wake chan struct{}
 
-	mu      sync.Mutex
-	pending map[string]changes
-	alone   *time.Timer   // ends the wait of signals that nothing has come to go with
-	sent    chan struct{} // closed when the pending batch has been offered
-	stuck   time.Duration // since when something is not taken, in the Bus's reckoning; zero where nothing is
-	ended   bool
+	mu       sync.Mutex
+	pending  map[string]changes
+	patience *time.Timer   // ends the wait of signals that nothing has come to go with
+	sent     chan struct{} // closed when the pending batch has been offered
+	stuck    time.Duration // since when something is not taken, in the Bus's reckoning; zero where nothing is
+	ended    bool
 }
 
 // changes are the keys of a topic that are to be told.
@@ -42,13 +42,16 @@ type changes struct {
 
 func newOutbox(b *Bus) *outbox {
 	o := &outbox{bus: b, wake: make(chan struct{}, 1), pending: map[string]changes{}, sent: make(chan struct{})}
-	o.alone = time.AfterFunc(company, o.rouse)
-	o.alone.Stop()
+	o.patience = time.AfterFunc(company, o.rouse)
+	o.patience.Stop()
 	return o
 }
 
 // tell adds keys to the next batch and waits until it was offered, or handOver has passed.
 func (o *outbox) tell(topic string, keys []string) {
+	if o.bus.withhold(topic) {
+		return
+	}
 	o.mu.Lock()
 	if o.ended {
 		o.mu.Unlock()
@@ -69,15 +72,28 @@ func (o *outbox) tell(topic string, keys []string) {
 // raise adds a message without keys to the next batch, and does not wait for it. Where something is pending already, whoever
 // added that sees to the batch.
 func (o *outbox) raise(topic string) {
+	if o.bus.withhold(topic) {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended {
 		return
 	}
 	if len(o.pending) == 0 {
-		o.alone.Reset(company)
+		o.patience.Reset(company)
 	}
 	o.add(topic, nil, changes{all: true, signal: true, last: o.bus.now()})
+}
+
+// tellAll adds to the next batch that everything has changed of some topics, and does not wait for it.
+func (o *outbox) tellAll(topics map[string]struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for topic := range topics {
+		o.add(topic, nil, changes{all: true, last: o.bus.now()})
+	}
+	o.rouse()
 }
 
 // rouse has run send what is pending.
@@ -137,7 +153,7 @@ func (o *outbox) flush(ctx context.Context) bool {
 	o.mu.Lock()
 	batch, offered := o.pending, o.sent
 	o.pending, o.sent = map[string]changes{}, make(chan struct{})
-	o.alone.Stop()
+	o.patience.Stop()
 	o.mu.Unlock()
 	riders := takeRiders(batch)
 	for topic, c := range batch {

@@ -55,7 +55,7 @@ func script(t *testing.T, log io.Writer, channels ...*scripted) *Bus {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
 		origin: "here", started: time.Now(), end: cancel, changed: make(chan struct{}), peers: map[string]time.Duration{},
-		logger: slog.New(slog.NewTextHandler(log, nil)),
+		withheld: map[string]struct{}{}, logger: slog.New(slog.NewTextHandler(log, nil)),
 	}
 	for i, c := range channels {
 		b.links = append(b.links, &link{bus: b, name: strconv.Itoa(i), channel: c})
@@ -266,6 +266,70 @@ func TestCloseSendsWhatIsLeftAndSaysFarewell(t *testing.T) {
 	require.Equal(t, []message{{From: "here", Topic: "numbers", Keys: []string{"1"}}, {From: "here"}}, c.taken)
 	b.outbox.tell("numbers", []string{"2"})
 	require.Len(t, c.taken, 2)
+}
+
+// TestWhatWasWithheldIsToldWhenSolitudeEnds holds the argument of the package's comment: another may have come unheard.
+func TestWhatWasWithheldIsToldWhenSolitudeEnds(t *testing.T) {
+	t.Parallel()
+	receive := func(payload string) func(*Bus) { return func(b *Bus) { b.receive(b.links[0], payload) } }
+	for name, c := range map[string]struct {
+		end   func(b *Bus)
+		tells bool
+	}{
+		"another's heartbeat":         {receive(`{"from":"x","beat":1}`), true},
+		"another's change":            {receive(`{"from":"x","topic":"letters"}`), true},
+		"another's farewell":          {receive(`{"from":"x"}`), true},
+		"what nobody understands":     {receive(`noise`), true},
+		"one's own change comes back": {receive(`{"from":"here","topic":"letters"}`), false},
+		"a channel is lost":           {func(b *Bus) { b.links[1].down(t.Context(), errAway) }, true},
+		"a channel falls silent": {func(b *Bus) {
+			b.mu.Lock()
+			b.links[1].proven -= silence
+			b.mu.Unlock()
+			b.links[1].expire()
+		}, true},
+		"it closes": {(*Bus).Close, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			channels := []*scripted{{answer: takes}, {answer: takes}}
+			b := script(t, io.Discard, channels...)
+			for _, l := range b.links {
+				l.up()
+				l.prove(b.now())
+			}
+			b.PassSolitude()
+			require.True(t, b.IsAlone())
+			b.outbox.tell("numbers", []string{"1"})
+			b.outbox.raise("letters")
+			require.Empty(t, channels[0].messages())
+			c.end(b)
+			require.Equal(t, !c.tells, b.IsAlone())
+			if !c.tells {
+				return
+			}
+			var told []message
+			require.Eventually(t, func() bool { told = channels[0].messages(); return len(told) == 2 }, 10*time.Second, time.Millisecond)
+			require.ElementsMatch(t, []message{{From: "here", Topic: "numbers"}, {From: "here", Topic: "letters"}}, told)
+		})
+	}
+}
+
+// TestAnInstanceWhoseHeartbeatsDoNotComeBackIsNotAlone: its timer may be late.
+func TestAnInstanceWhoseHeartbeatsDoNotComeBackIsNotAlone(t *testing.T) {
+	t.Parallel()
+	c := &scripted{answer: takes}
+	b := script(t, io.Discard, c)
+	require.False(t, b.IsAlone())
+	b.links[0].up()
+	b.links[0].prove(b.now())
+	require.False(t, b.IsAlone())
+	b.PassSolitude()
+	b.mu.Lock()
+	b.links[0].proven -= silence
+	b.mu.Unlock()
+	b.outbox.tell("numbers", []string{"1"})
+	require.Len(t, c.messages(), 1)
 }
 
 func TestMessagesFitIntoNotify(t *testing.T) {
