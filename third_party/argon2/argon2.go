@@ -234,6 +234,10 @@ func processBlocks(B []block, time, memory, threads uint32, mode int) {
 			var wg sync.WaitGroup
 			for lane := uint32(0); lane < threads; lane++ {
 				wg.Add(1)
+				if threads == 1 { // Gatehouse's edit: no goroutine for a lane that is alone
+					processSegment(n, slice, lane, &wg)
+					continue
+				}
 				go processSegment(n, slice, lane, &wg)
 			}
 			wg.Wait()

@@ -43,7 +43,7 @@ func TestAnotherFileIsNamed(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, target), 0o700))
-	require.ErrorContains(t, run(dir, true), "third_party/argon2/blake2b.go is not that of golang.org/x/crypto")
+	require.ErrorContains(t, run(dir, true), "third_party/argon2/blake2b.go is not what golang.org/x/crypto has")
 	require.NoError(t, run(dir, false))
 	require.NoError(t, run(dir, true))
 }
