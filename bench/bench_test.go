@@ -18,7 +18,7 @@ func TestMistakesAreToldBeforeAnythingStarts(t *testing.T) {
 		"no such command: fly (there are burst, cost, growth, profile, rows, start)": {"fly"},
 		"no such store: oracle (there are sqlite and postgres)":                      {"burst", "-stores", "sqlite,oracle"},
 		"users must be 1000 to 2000000":                                              {"-users", "10"},
-		"time 1s to 30s":                                                             {"start", "-time", "1h"},
+		"time 1s to 2m":                                                              {"start", "-time", "1h"},
 		"rows: error parsing regexp":                                                 {"-rows", "("},
 		`not "burst"`:                                                                {"-users", "1000", "burst"},
 		"help requested":                                                             {"growth", "-h"},

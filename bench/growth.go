@@ -62,7 +62,7 @@ func (s *stage) meAtSize(ctx context.Context, st *store) (out sample, err error)
 	defer func() { err = errors.Join(err, srv.stop()) }()
 	step := len(st.data.tokens) / askers
 	next := func(n int) call { return call{method: "GET", path: "/users/me", token: st.data.tokens[n%askers*step]} }
-	if _, err := openLoad(ctx, srv.addr, askersRate, 2*warmUp, next); err != nil {
+	if _, err := openLoad(ctx, srv.addr, askersRate, warmUp, next); err != nil {
 		return sample{}, err
 	}
 	before, pg := cpuTime(srv.pid()), st.postgresCPU()

@@ -83,7 +83,7 @@ func readOptions(args []string) (options, error) {
 	flags.StringVar(&o.out, "out", "results", "folder for tables and JSON")
 	flags.IntVar(&o.users, "users", users, "users in the database (or the variable USERS); for growth the most")
 	flags.IntVar(&o.runs, "runs", 3, "runs of each row; best and median are shown")
-	flags.DurationVar(&o.duration, "time", 8*time.Second, "length of a run, 1s to 30s")
+	flags.DurationVar(&o.duration, "time", 8*time.Second, "length of a run, 1s to 2m")
 	rows := flags.String("rows", ".", "rows to run, a regular expression over their names")
 	stores := flags.String("stores", embedded+","+withServers, "stores to run on")
 	if err := flags.Parse(args); err != nil {
@@ -92,8 +92,8 @@ func readOptions(args []string) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("flags alone follow the command, not %q", flags.Arg(0))
 	}
-	if o.users < minUsers || o.users > maxUsers || o.runs < 1 || o.duration < time.Second || o.duration > 30*time.Second {
-		return o, fmt.Errorf("users must be %d to %d, runs at least 1, time 1s to 30s", minUsers, maxUsers)
+	if o.users < minUsers || o.users > maxUsers || o.runs < 1 || o.duration < time.Second || o.duration > 2*time.Minute {
+		return o, fmt.Errorf("users must be %d to %d, runs at least 1, time 1s to 2m", minUsers, maxUsers)
 	}
 	o.stores = strings.Split(*stores, ",")
 	for _, name := range o.stores {

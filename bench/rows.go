@@ -104,8 +104,9 @@ func (r row) settings() map[string]string {
 	}
 }
 
-// warmUp is what happens before a run is looked at.
-const warmUp = time.Second
+// warmUp is what happens before a run is looked at. An instance on PostgreSQL that is alone has found that by then, and tells
+// nobody of changes.
+const warmUp = 7 * time.Second
 
 // sample is one run.
 type sample struct {

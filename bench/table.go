@@ -155,14 +155,14 @@ func median(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)
 // tableOf is for people.
 func tableOf(lines []line) [][]string {
 	out := [][]string{{
-		"row", "target", "best/s", "median/s", "× bare", "CPU µs", "× bare", "PG µs", "SQLite µs", "Redis µs", "collector µs", "beside hash µs",
+		"row", "target", "best/s", "median/s", "× bare", "CPU µs", "× bare", "PG µs", "SQLite µs", "Redis µs", "hash µs", "collector µs", "beside hash µs",
 		"offered/s", "P50 ms", "P99 ms", "RSS idle", "RSS peak", "",
 	}}
 	for _, l := range lines {
 		m := l.Median
 		out = append(out, []string{
 			l.Row, l.Target, number(l.Best.Rate, 0), number(m.Rate, 0), number(l.RateRatio, 2), number(m.CPU, 1), number(l.CPURatio, 2),
-			number(m.Postgres, 1), number(m.SQLite, 0), number(m.Redis, 1), number(m.Collector, 0), number(l.Beside, 0), number(l.Open.Offered, 0), number(l.Open.P50, 2),
+			number(m.Postgres, 1), number(m.SQLite, 0), number(m.Redis, 1), number(m.Hash, 0), number(m.Collector, 0), number(l.Beside, 0), number(l.Open.Offered, 0), number(l.Open.P50, 2),
 			number(l.Open.P99, 2), number(m.Idle, 0), number(m.Peak, 0), l.Void,
 		})
 	}
