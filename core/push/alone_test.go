@@ -27,6 +27,7 @@ func TestAnInstanceThatIsAloneTellsNobody(t *testing.T) {
 		signal.Raise()
 		require.Equal(t, int64(1), a.read(1), "dropped here")
 		require.Equal(t, before+1, heard.Load())
+		require.Never(t, func() bool { return a.bus.Stats().Sent > 1 }, 5*push.Company, push.Company)
 
 		b := start(t, p, a.truth)
 		b.ready()

@@ -35,6 +35,6 @@
 // one each second after; the next that is heard ends the solitude, and where none can be heard, the channel is found silent
 // within 3 s, and that ends it.
 //
-// What is lost is what an instance noted that is killed before it has heard the first heartbeat of another: that other learns
-// of it when what it remembers expires.
+// What is lost is what an instance noted that is killed, or cut off from every server for 60 s, before it has told another that
+// never heard it: that other learns of it when what it remembers expires.
 package push

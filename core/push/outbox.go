@@ -198,6 +198,7 @@ func (o *outbox) keep(untaken map[string]changes) bool {
 	for topic, c := range untaken {
 		if o.bus.now()-c.last > LongTTL {
 			o.bus.dropped.Add(1)
+			delete(untaken, topic)
 			continue
 		}
 		o.add(topic, slices.Collect(maps.Keys(c.keys)), c)
@@ -208,7 +209,7 @@ func (o *outbox) keep(untaken map[string]changes) bool {
 		o.bus.logger.Warn("cannot tell the other instances what has changed, trying again in the background")
 	case !left && o.stuck != 0:
 		o.stuck = 0
-		o.bus.logger.Info("the other instances are told of changes again")
+		o.bus.logger.Info("nothing waits to be told to the other instances any more")
 	}
 	return len(o.pending) == 0 || len(untaken) == 0
 }

@@ -202,7 +202,7 @@ func TestWhatNobodyTakesIsToldOnceAServerTakesAgain(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	require.Equal(t, 1, strings.Count(log.String(), "cannot tell"))
-	require.Equal(t, 1, strings.Count(log.String(), "told of changes again"))
+	require.Equal(t, 1, strings.Count(log.String(), "nothing waits to be told"))
 }
 
 type lockedWriter struct {
@@ -235,6 +235,10 @@ func TestWhatIsTooOldToMatterIsDropped(t *testing.T) {
 	require.Equal(t, int64(1), b.Stats().Dropped)
 	require.Contains(t, b.outbox.pending, "letters")
 	require.NotContains(t, b.outbox.pending, "numbers")
+	require.True(t, b.outbox.isStuck())
+	clear(b.outbox.pending)
+	require.True(t, b.outbox.keep(map[string]changes{"numbers": {all: true, last: 1}}))
+	require.False(t, b.outbox.isStuck(), "it would be silent for nothing")
 }
 
 func TestTooManyKeysBecomeEverything(t *testing.T) {
@@ -306,6 +310,7 @@ func TestWhatWasWithheldIsToldWhenSolitudeEnds(t *testing.T) {
 			c.end(b)
 			require.Equal(t, !c.tells, b.IsAlone())
 			if !c.tells {
+				require.Never(t, func() bool { return len(channels[0].messages()) > 0 }, 5*company, company)
 				return
 			}
 			var told []message

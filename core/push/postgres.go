@@ -12,7 +12,10 @@ import (
 // channelName is what is listened on. A database holds one installation.
 const channelName = "gatehouse_push"
 
-var errNoEcho = errors.New("push: what the pool notifies does not reach the listening connection; do database.url and database.direct_url lead to one database?")
+var (
+	errSilent = errors.New("push: no heartbeat proves the connection while something waits to be told")
+	errNoEcho = errors.New("push: what the pool notifies does not reach the listening connection; do database.url and database.direct_url lead to one database?")
+)
 
 // postgres carries messages with LISTEN and NOTIFY.
 type postgres struct {
@@ -47,10 +50,11 @@ func (p *postgres) follow(ctx context.Context, l *link) error {
 // first sends a heartbeat through the pool and waits for it.
 func (p *postgres) first(ctx context.Context, conn *database.Listener, l *link) error {
 	payload, ok := l.beat()
-	if ok {
-		if err := p.publish(ctx, payload); err != nil {
-			return err
-		}
+	if !ok {
+		return errSilent
+	}
+	if err := p.publish(ctx, payload); err != nil {
+		return err
 	}
 	deadline, cancel := context.WithTimeout(ctx, silence)
 	defer cancel()

@@ -21,9 +21,9 @@ func NewSignal(b *Bus, name string, heard func()) *Signal {
 	return &Signal{bus: b, name: name, heard: heard}
 }
 
-// Raise calls heard here, and has the other instances told, with the next change that is, or within about 10 ms. It waits for
-// nothing and never fails: what nobody takes is offered again for a while, so whoever must not miss anything looks by
-// themselves from time to time.
+// Raise calls heard here, and has the other instances told, if there are any, with the next change that is, or within about
+// 10 ms. It waits for nothing and never fails: what nobody takes is offered again for a while, so whoever must not miss
+// anything looks by themselves from time to time.
 func (s *Signal) Raise() {
 	s.heard()
 	if s.bus.outbox != nil {

@@ -39,8 +39,8 @@ func Follow[K Key, V any](b *Bus, topic string, l *cache.Loading[K, V], parse fu
 }
 
 // Changed forgets the keys here, and returns once the message to the other instances was handed over, or was not taken
-// within a second, in which case it is tried again in the background. It never fails. It is meant for Tx.AfterCommit: told
-// before the commit, an instance could load the old value again.
+// within a second, in which case it is tried again in the background; or at once where there are no others. It never fails. It
+// is meant for Tx.AfterCommit: told before the commit, an instance could load the old value again.
 func (t *Topic[K]) Changed(keys ...K) {
 	if len(keys) == 0 {
 		return
