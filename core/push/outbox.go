@@ -203,7 +203,8 @@ func (o *outbox) keep(untaken map[string]changes) bool {
 		}
 		o.add(topic, slices.Collect(maps.Keys(c.keys)), c)
 	}
-	switch left := len(untaken) > 0; {
+	left := len(untaken) > 0
+	switch {
 	case left && o.stuck == 0:
 		o.stuck = o.bus.now()
 		o.bus.logger.Warn("cannot tell the other instances what has changed, trying again in the background")
@@ -211,7 +212,7 @@ func (o *outbox) keep(untaken map[string]changes) bool {
 		o.stuck = 0
 		o.bus.logger.Info("nothing waits to be told to the other instances any more")
 	}
-	return len(o.pending) == 0 || len(untaken) == 0
+	return !left
 }
 
 // isStuck says whether something waits that nobody took.
