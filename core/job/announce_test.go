@@ -23,6 +23,9 @@ func TestWorkersAreToldOfEachJob(t *testing.T) {
 		q := p.open(t, job.QueueOptions{Handlers: []job.Handler{
 			job.Handle(job.Options{}, func(_ context.Context, j job.Job[errandArgs]) error { worked <- j.Args.Number; return nil }),
 		}})
+		p.enqueue(t, q, 1, job.At(time.Now().Add(time.Hour)))
+		p.enqueue(t, q, 1, job.At(time.Now().Add(time.Hour)))
+		later := ids(t, q, job.RecordQuery{Limit: 2})
 		w, err := q.StartUnasking(t.Context(), job.Settings{Concurrency: 2})
 		require.NoError(t, err)
 		stopLater(t, w)
@@ -48,6 +51,12 @@ func TestWorkersAreToldOfEachJob(t *testing.T) {
 			return nil
 		}))
 		require.Equal(t, 1, next())
+		for _, id := range later {
+			_, changed, err := q.Retry(t.Context(), id)
+			require.NoError(t, err)
+			require.True(t, changed)
+			require.Zero(t, next())
+		}
 	})
 }
 

@@ -147,8 +147,9 @@ func (q *Queue) Get(ctx context.Context, id int64) (Record, error) {
 type Also func(ctx context.Context, tx *database.Tx, changed Record) error
 
 // Retry has a job worked at once that is dead, was cancelled, or waits for its time or its next attempt; one more attempt is
-// granted to a job that has none left. It says false, and changes nothing, for a job that waits for a worker already. It
-// returns ErrNotFound, ErrRunning and ErrCompleted, and ErrDuplicate for a unique job that another one has taken the place of.
+// granted to a job that has none left. Workers learn of it as of a new one. It says false, and changes nothing, for a job that
+// waits for a worker already. It returns ErrNotFound, ErrRunning and ErrCompleted, and ErrDuplicate for a unique job that
+// another one has taken the place of.
 //
 // A job that begins to run meanwhile stays as it is. One that waits for its next attempt, is begun and ends meanwhile may run
 // once more, which does no harm to what every job promises.
@@ -168,6 +169,9 @@ func (q *Queue) Retry(ctx context.Context, id int64, also ...Also) (Record, bool
 	}, also...)
 	if index, twice := database.UniqueViolation(err); twice && strings.HasPrefix(index, "river_job_unique") {
 		err = ErrDuplicate
+	}
+	if changed && !q.engine.polls() {
+		_ = q.engine.announce(ctx, []string{r.Queue}) // where it fails, workers find the job when they look unasked
 	}
 	return r, changed, err
 }
