@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/gatehouse/gatehouse/internal/testenv"
 )
 
 // server is a running process that answers HTTP.
@@ -157,10 +159,6 @@ func (s *server) profile(ctx context.Context, d time.Duration, file string) erro
 }
 
 func freeAddr(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
+	port, err := testenv.FreePort(ctx)
+	return fmt.Sprintf("127.0.0.1:%d", port), err
 }

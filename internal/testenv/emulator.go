@@ -54,7 +54,7 @@ func (k emulated) provide(ctx context.Context, progress io.Writer) (*emulator, e
 }
 
 func (k emulated) try(ctx context.Context, progress io.Writer) (*emulator, error) {
-	port, err := freePort(ctx)
+	port, err := FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}

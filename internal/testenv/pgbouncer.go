@@ -68,7 +68,7 @@ func startPgBouncer(ctx context.Context, server string) (*PgBouncer, error) {
 	if err != nil {
 		return nil, errors.New("the server's URL cannot be read") // the driver's own error can hold parts of it
 	}
-	port, err := freePort(ctx)
+	port, err := FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}

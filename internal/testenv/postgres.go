@@ -70,7 +70,7 @@ func startPostgres(ctx context.Context, opts PostgresOptions) (*Postgres, error)
 	port := opts.Port
 	if port == 0 {
 		var err error
-		if port, err = freePort(ctx); err != nil {
+		if port, err = FreePort(ctx); err != nil {
 			return nil, err
 		}
 	}

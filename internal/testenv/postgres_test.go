@@ -89,7 +89,7 @@ func TestPostgresThatCannotStartSaysWhyAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	onPostgres(t, func(t *testing.T) {
 		t.Parallel()
-		port, err := freePort(t.Context())
+		port, err := FreePort(t.Context())
 		require.NoError(t, err)
 		_, err = StartPostgres(t.Context(), PostgresOptions{Port: port, Settings: map[string]string{"no_such_setting": "1"}})
 		require.ErrorIs(t, err, ErrEarlyExit)

@@ -57,7 +57,7 @@ func startRedis(ctx context.Context, opts RedisOptions) (*Redis, error) {
 	port := opts.Port
 	if port == 0 {
 		var err error
-		if port, err = freePort(ctx); err != nil {
+		if port, err = FreePort(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -95,6 +95,11 @@ const fakeDocker = `#!/bin/sh
 state=$(dirname "$0")
 echo "$@" >>"$state/calls"
 cmd=$1; shift
+begin() { # and return once it leads a group, which it is known by
+	setsid sh -c "$(cat "$state/$name.cmd")" >/dev/null 2>&1 &
+	echo $! >"$state/$name.pid"
+	while kill -0 $! 2>/dev/null && ! kill -0 -$! 2>/dev/null; do sleep 0.01; done
+}
 for name in "$@"; do :; done
 case $cmd in
 version) echo 28.0 ;;
@@ -108,9 +113,8 @@ run)
 	done
 	shift
 	echo "$* --port $port" >"$state/$name.cmd"
-	setsid sh -c "$* --port $port" >/dev/null 2>&1 &
-	echo $! >"$state/$name.pid" ;;
-start) setsid sh -c "$(cat "$state/$name.cmd")" >/dev/null 2>&1 & echo $! >"$state/$name.pid" ;;
+	begin ;;
+start) begin ;;
 kill) kill -"$2" -"$(cat "$state/$name.pid")" ;;
 wait) while kill -0 -"$(cat "$state/$name.pid")" 2>/dev/null; do sleep 0.05; done ;;
 inspect)
@@ -133,7 +137,7 @@ func TestServersComeFromDockerToo(t *testing.T) {
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	require.True(t, haveDocker(t.Context()))
 
-	port, err := freePort(t.Context())
+	port, err := FreePort(t.Context())
 	require.NoError(t, err)
 	c := &container{image: "redis:fake", port: port, inner: 6379, env: map[string]string{"A": "b"}, args: []string{path, "--bind", "127.0.0.1", "--save", "''"}}
 	r := &Redis{URL: "redis://127.0.0.1:" + itoa(port), Port: port, host: c}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/egress"
+	"github.com/gatehouse/gatehouse/internal/testenv"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -176,8 +177,8 @@ func TestWhatIsNoAnswerOfTheReceiversIsAFailureThatSaysWhy(t *testing.T) {
 		var inner atomic.Int64
 		private := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inner.Add(1) }))
 		t.Cleanup(private.Close)
-		gone := httptest.NewServer(http.NotFoundHandler())
-		gone.Close()
+		nobody, err := testenv.FreePort(t.Context())
+		require.NoError(t, err)
 		for name, c := range map[string]struct {
 			url   string
 			error string
@@ -186,7 +187,7 @@ func TestWhatIsNoAnswerOfTheReceiversIsAFailureThatSaysWhy(t *testing.T) {
 				w.Header().Set("Location", private.URL)
 				w.WriteHeader(http.StatusTemporaryRedirect)
 			}).URL, "the receiver answered 307, a redirect, which is not followed"},
-			"closed":      {gone.URL, "the host refused the connection"},
+			"closed":      {fmt.Sprintf("http://127.0.0.1:%d/", nobody), "the host refused the connection"},
 			"broken":      {receive(t, func(http.ResponseWriter, received) { panic(http.ErrAbortHandler) }).URL, "the connection broke before the answer was there"},
 			"not allowed": {receive(t, status(http.StatusForbidden)).URL, "the receiver answered 403"},
 		} {

@@ -7,12 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/internal/testenv"
 )
 
 // binary is what Main has built.
@@ -182,7 +183,11 @@ var client = &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{
 
 // Send sends a request to the public listener, with a JSON body unless it is empty.
 func (s *Server) Send(method, path, token, body string) Answer {
-	req, err := http.NewRequestWithContext(context.Background(), method, s.URL+path, strings.NewReader(body))
+	return send(method, s.URL+path, token, body)
+}
+
+func send(method, url, token, body string) Answer {
+	req, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
 	if err != nil {
 		return Answer{}
 	}
@@ -209,20 +214,27 @@ func (s *Server) Status(path string) int { return s.Send(http.MethodGet, path, "
 
 // Ready gives the status of /readyz and its body's status member.
 func (s *Server) Ready() (int, string) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.Ops+"/readyz", http.NoBody)
-	if err != nil {
-		return 0, ""
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return 0, ""
-	}
-	defer func() { _ = res.Body.Close() }()
+	a := send(http.MethodGet, s.Ops+"/readyz", "", "")
 	var body struct {
 		Status string `json:"status"`
 	}
-	_ = json.NewDecoder(res.Body).Decode(&body) // a body that is none has no status
-	return res.StatusCode, body.Status
+	_ = json.Unmarshal(a.Body, &body) // a body that is none has no status
+	return a.Status, body.Status
+}
+
+// Metric gives a number without labels that /metrics shows.
+func (s *Server) Metric(name string) (n float64) {
+	s.t.Helper()
+	a := send(http.MethodGet, s.Ops+"/metrics", "", "")
+	for line := range strings.Lines(string(a.Body)) {
+		if of, value, _ := strings.Cut(strings.TrimSpace(line), " "); of == name {
+			n, err := strconv.ParseFloat(value, 64)
+			require.NoError(s.t, err)
+			return n
+		}
+	}
+	require.FailNow(s.t, "no such metric", "%s among %s", name, a.Body)
+	return 0
 }
 
 // Password is every account's. No example in the OpenAPI document is the same: the fuzzer sends those.
@@ -251,20 +263,11 @@ func (s *Server) MustLogIn(email string) string {
 	return token
 }
 
-// freeAddr finds a port below those that the system gives to outgoing connections, so that no other test's client takes it
-// before the binary listens.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
-		if err == nil {
-			require.NoError(t, l.Close())
-			return addr
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
+	port, err := testenv.FreePort(t.Context())
+	require.NoError(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // buffer is written by a process and read by its test.

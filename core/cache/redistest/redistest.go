@@ -4,7 +4,6 @@ package redistest
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/internal/testenv"
 )
 
 // URL is the shared Redis, empty where tests have none. Use keys of your own, and do not flush it.
@@ -43,13 +43,11 @@ type Server struct {
 	args []string
 }
 
-// New picks a port; nothing listens on it before Start. args are added to the server's command line.
+// New draws a port; nothing listens on it before Start. args are added to the server's command line.
 func New(t *testing.T, args ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := testenv.FreePort(t.Context())
 	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close())
 	s := &Server{t: t, port: port, args: args}
 	t.Cleanup(s.Stop)
 	return s
