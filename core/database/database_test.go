@@ -360,7 +360,8 @@ func TestEndedContextIsUnavailable(t *testing.T) {
 func TestLongStatementIsEnded(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, s store) {
-		db := s.withThings(t, func(s *Settings, _ *Options) { s.StatementTimeout = 100 * time.Millisecond })
+		s.withThings(t)
+		db := s.open(t, func(s *Settings, _ *Options) { s.StatementTimeout = 100 * time.Millisecond })
 		slow := "SELECT count(*) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT i FROM n) AS x"
 		started := time.Now()
 		rows, err := db.Query(t.Context(), slow)

@@ -166,7 +166,7 @@ func TestServiceComesBackWithTheServer(t *testing.T) {
 		started := time.Now()
 		require.ErrorIs(t, read(), errs.ErrUnavailable)
 		require.ErrorIs(t, exec(ctx, db, grow, firstThing), errs.ErrUnavailable)
-		require.ErrorIs(t, db.InTx(ctx, func(context.Context, *Tx) error { return nil }), errs.ErrUnavailable)
+		require.ErrorIs(t, db.InTx(ctx, func(ctx context.Context, tx *Tx) error { return exec(ctx, tx, grow, firstThing) }), errs.ErrUnavailable)
 		require.Less(t, time.Since(started), 4*time.Second)
 	}
 	line.set(false)

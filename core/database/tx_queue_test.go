@@ -133,7 +133,7 @@ func TestOfQueuedChangesThatRaceOneFindsTheRow(t *testing.T) {
 	t.Parallel()
 	const rivals = 8
 	eachStore(t, func(t *testing.T, s store) {
-		db := s.withThings(t)
+		db := s.withThings(t, func(s *Settings, _ *Options) { s.PoolMax = rivals }) // so that none waits for a connection
 		results := make(chan error, rivals)
 		for range rivals {
 			go func() {

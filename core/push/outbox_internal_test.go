@@ -61,8 +61,10 @@ func script(t *testing.T, log io.Writer, channels ...*scripted) *Bus {
 		b.links = append(b.links, &link{bus: b, name: strconv.Itoa(i), channel: c})
 	}
 	b.outbox = newOutbox(b)
+	first := b.outbox.sent
 	b.work.Go(func() { b.outbox.run(ctx) })
 	t.Cleanup(b.Close)
+	<-first // which finds nothing: what comes now goes together
 	return b
 }
 
@@ -155,7 +157,7 @@ func TestSignalsGoWithWhatIsTold(t *testing.T) {
 	away.Store(true)
 	addSignals(b, "events")
 	b.outbox.tell("numbers", []string{"2"})
-	require.True(t, b.outbox.isStuck())
+	require.Eventually(t, b.outbox.isStuck, 5*time.Second, time.Millisecond)
 	away.Store(false)
 	require.Equal(t, []string{"events", "jobs"}, told().Signals, "what was refused is offered again")
 }

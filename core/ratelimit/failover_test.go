@@ -155,10 +155,11 @@ func TestMistakeOfTheSharedLimiterIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, errTwice)
 }
 
-// faulty is a Failover over a private server, on real time; the limit refills too slowly to matter.
-func faulty(t *testing.T, server *redistest.Server, log *lines) (*Failover, *cache.Redis, Check) {
+// faulty is a Failover over a private server, on real time; the limit refills too slowly to matter. A server that is slow
+// for so long counts as away.
+func faulty(t *testing.T, server *redistest.Server, log *lines, slow time.Duration) (*Failover, *cache.Redis, Check) {
 	t.Helper()
-	r := connect(t, server.URL(), 200*time.Millisecond)
+	r := connect(t, server.URL(), slow)
 	require.Eventually(t, func() bool { return r.Ping(t.Context()) == nil }, 10*time.Second, 20*time.Millisecond)
 	f := NewFailover(NewRedis(r), NewMemory(clock.System{}, 0), slog.New(slog.NewTextHandler(log, nil)))
 	return f, r, Check{Limit: limit("login", 10, 24*time.Hour), Key: "k"}
@@ -168,7 +169,7 @@ func TestStoppedRedisNeitherOpensNorCloses(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		log := &lines{}
-		f, r, check := faulty(t, server, log)
+		f, r, check := faulty(t, server, log, 5*time.Second)
 		for range 4 {
 			require.True(t, allow(t, f, check)[0].Allowed)
 		}
@@ -189,7 +190,7 @@ func TestStoppedRedisNeitherOpensNorCloses(t *testing.T) {
 func TestFlushedRedisGrantsNothingTwice(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		f, _, check := faulty(t, server, &lines{})
+		f, _, check := faulty(t, server, &lines{}, 5*time.Second)
 		for range 4 {
 			require.True(t, allow(t, f, check)[0].Allowed)
 		}
@@ -203,7 +204,7 @@ func TestFlushedRedisGrantsNothingTwice(t *testing.T) {
 func TestSlowRedisKeepsEveryDecisionShort(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		f, r, check := faulty(t, server, &lines{})
+		f, r, check := faulty(t, server, &lines{}, 200*time.Millisecond)
 		check.Limit.Rate = Rate{Count: MaxCount, Per: 24 * time.Hour}
 		require.True(t, allow(t, f, check)[0].Allowed)
 		server.Pause()
@@ -231,7 +232,7 @@ func TestSlowRedisKeepsEveryDecisionShort(t *testing.T) {
 func TestRedisIsStoppedUnderLoad(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		f, _, check := faulty(t, server, &lines{})
+		f, _, check := faulty(t, server, &lines{}, 5*time.Second)
 		check.Limit.Rate.Count = 500
 		var granted, calls atomic.Int64
 		var all sync.WaitGroup

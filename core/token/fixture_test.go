@@ -42,7 +42,7 @@ func eachStore(t *testing.T, run func(t *testing.T, s store)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		run(t, migrated(t, store{database.SQLite, "sqlite:" + filepath.Join(t.TempDir(), "test.db")}))
+		run(t, migrated(t, store{database.SQLite, "sqlite:" + filepath.Join(t.TempDir(), "test.db") + "?synchronous=off"}))
 	})
 	server := os.Getenv("TEST_POSTGRES_URL")
 	if server == "" {

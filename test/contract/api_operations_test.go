@@ -72,12 +72,12 @@ func operations() []proof {
 			status, r = ready(p.ops)
 			require.Equal(s.T, []any{503, "unavailable", "down"}, []any{status, r.Status, r.Stores["database"].Status})
 
-			p = s.process("http.drain_delay=1s")
+			p = s.process("http.drain_delay=3s")
 			p.stop()
 			require.Eventually(s.T, func() bool {
 				status, r := ready(p.ops)
 				return status == http.StatusServiceUnavailable && r.Status == "draining"
-			}, time.Second, time.Millisecond)
+			}, 3*time.Second, time.Millisecond)
 		}, elsewhere: []string{"test/faults TestRedisMayBeAwaySlowOrEmpty", "test/faults TestStoppingUnderLoadFailsNothingInFlight"}},
 		{says: `/metrics (Prometheus).`, prove: func(s *stage) {
 			public, ops := s.wholly()
@@ -146,6 +146,7 @@ type process struct {
 func (s *stage) process(settings ...string) process {
 	args := map[string]string{
 		"database.url": s.db.URL, "database.pool_min": "0", "data_dir": s.folder, "http.addr": "127.0.0.1:0", "ops.addr": "127.0.0.1:0", "log.format": "json", "redis.prefix": "contract",
+		"database.acquire_deadline": "1m", // as testkit's
 	}
 	for _, setting := range settings {
 		path, value, _ := strings.Cut(setting, "=")

@@ -374,7 +374,7 @@ func TestRedisMayBeAwaySlowOrEmpty(t *testing.T) {
 // TestStoppingUnderLoadFailsNothingInFlight takes longer than five seconds: each round starts and drains a process.
 func TestStoppingUnderLoadFailsNothingInFlight(t *testing.T) {
 	t.Parallel()
-	s := drive.Prepare(t, "data_dir="+t.TempDir(), "http.drain_delay=200ms", noLimits)
+	s := drive.Prepare(t, "data_dir="+t.TempDir(), "http.drain_delay=2s", noLimits) // in which it is asked whether it still answers
 	for round := range drive.Often(3, 50) {
 		s.Start()
 		s.Register("ada@example.com")
@@ -383,7 +383,7 @@ func TestStoppingUnderLoadFailsNothingInFlight(t *testing.T) {
 		var wg sync.WaitGroup
 		for worker := range 4 {
 			wg.Go(func() {
-				for i := range 10_000 {
+				for i := 0; ; i++ {
 					var a drive.Answer
 					if worker == 0 {
 						a = s.Register(fmt.Sprintf("stop-%d-%d@example.com", round, i))

@@ -66,7 +66,7 @@ func startMailServer(t *testing.T, m mood) *mailServer {
 	})
 	t.Cleanup(func() {
 		_ = l.Close()
-		s.hangUp()
+		s.become(refuses)
 		serving.Wait()
 	})
 	return s
@@ -90,14 +90,13 @@ func (s *mailServer) note(c net.Conn, open bool) {
 // become changes the mood, for those too who wait for an answer.
 func (s *mailServer) become(m mood) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.mood = m
-	s.mu.Unlock()
 	s.hangUp()
 }
 
+// hangUp is called with mu held: who learns of a mood is not cut off for the one before.
 func (s *mailServer) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for c := range s.open {
 		_ = c.Close()
 	}
@@ -112,7 +111,8 @@ func (s *mailServer) now() mood {
 func (s *mailServer) serve(c net.Conn) {
 	say := func(line string) { _, _ = fmt.Fprintf(c, "%s\r\n", line) }
 	in := bufio.NewScanner(c)
-	switch s.now() {
+	m := s.now()
+	switch m {
 	case refuses:
 		say("421 busy")
 		return
@@ -126,7 +126,7 @@ func (s *mailServer) serve(c net.Conn) {
 		switch verb, _, _ := strings.Cut(strings.ToUpper(in.Text()), " "); verb {
 		case "DATA":
 			say("354 go on")
-			if !s.take(in) {
+			if !s.take(in, m) {
 				return
 			}
 			say("250 taken")
@@ -139,21 +139,26 @@ func (s *mailServer) serve(c net.Conn) {
 	}
 }
 
-// take reads a message, and says whether we are to say that we have it.
-func (s *mailServer) take(in *bufio.Scanner) bool {
+// take reads a message in a mood, and says whether we are to say that we have it. One that is cut off is none.
+func (s *mailServer) take(in *bufio.Scanner, m mood) bool {
 	id := ""
-	for in.Scan() && in.Text() != "." {
+	whole := false
+	for !whole && in.Scan() {
 		if rest, ok := strings.CutPrefix(in.Text(), "Message-ID: "); ok {
 			id = rest
 		}
+		whole = in.Text() == "."
+	}
+	if !whole {
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begun[id]++
-	if s.mood == accepts {
+	if m == accepts {
 		s.accepted[id]++
 	}
-	return s.mood == accepts
+	return m == accepts
 }
 
 // counts gives how many messages were accepted, the most that one was, and how many ids were ever seen.

@@ -132,7 +132,7 @@ func TestAMessageThatCannotBeHandledIsDeadLetteredWithItsReason(t *testing.T) {
 	require.NotContains(t, i.logs.String(), "body of")
 }
 
-// TestTheLockOfASlowMessageIsRenewed has the store take longer than the lock is given for.
+// TestTheLockOfASlowMessageIsRenewed has the store take longer than the lock is given for, which is some seconds.
 func TestTheLockOfASlowMessageIsRenewed(t *testing.T) {
 	t.Parallel()
 	if !hasVenue() {
@@ -151,7 +151,7 @@ func TestTheLockOfASlowMessageIsRenewed(t *testing.T) {
 			var began atomic.Int64
 			i.before = func() {
 				began.Add(1)
-				slow := time.NewTimer(3 * v.lock)
+				slow := time.NewTimer(2 * v.lock)
 				defer slow.Stop()
 				<-slow.C
 			}
