@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gatehouse/gatehouse/internal/testenv"
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // server is a running process that answers HTTP.
@@ -31,11 +31,11 @@ func (s *server) pid() int { return s.cmd.Process.Pid }
 
 // serve starts the product on a store with further settings. Its log goes to a file, as in production to a pipe.
 func (s *stage) serve(ctx context.Context, st *store, more map[string]string) (*server, error) {
-	addr, err := freeAddr(ctx)
+	addr, err := loopback.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ops, err := freeAddr(ctx)
+	ops, err := loopback.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *stage) serve(ctx context.Context, st *store, more map[string]string) (*
 
 // serveBare starts the bare handler.
 func (s *stage) serveBare(ctx context.Context) (*server, error) {
-	addr, err := freeAddr(ctx)
+	addr, err := loopback.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -156,9 +156,4 @@ func (s *server) profile(ctx context.Context, d time.Duration, file string) erro
 	}
 	_, err = out.ReadFrom(res.Body)
 	return errors.Join(err, out.Close())
-}
-
-func freeAddr(ctx context.Context) (string, error) {
-	port, err := testenv.FreePort(ctx)
-	return fmt.Sprintf("127.0.0.1:%d", port), err
 }

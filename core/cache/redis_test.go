@@ -101,7 +101,8 @@ func TestSilentRedisCostsOneDeadlineThenNothing(t *testing.T) {
 	require.ErrorIs(t, r.Ping(t.Context()), context.DeadlineExceeded)
 	require.Less(t, time.Since(began), 2*time.Second)
 	for range 100 {
-		require.ErrorIs(t, r.Ping(t.Context()), errOpen, "an open breaker does not wait")
+		err := r.Ping(t.Context())
+		require.True(t, errors.Is(err, errOpen) || errors.Is(err, errProbing), "%v: an open breaker does not wait", err)
 	}
 }
 

@@ -170,8 +170,10 @@ func (q *Queue) Retry(ctx context.Context, id int64, also ...Also) (Record, bool
 	if index, twice := database.UniqueViolation(err); twice && strings.HasPrefix(index, "river_job_unique") {
 		err = ErrDuplicate
 	}
-	if changed && !q.engine.polls() {
-		_ = q.engine.announce(ctx, []string{r.Queue}) // where it fails, workers find the job when they look unasked
+	if changed && !q.engine.polls() { // and not by the announcer: a command ends before that tells anybody
+		told, cancel := context.WithTimeout(ctx, announceDeadline)
+		defer cancel()
+		_ = q.engine.announce(told, []string{r.Queue}) // where it fails, workers find the job when they look unasked
 	}
 	return r, changed, err
 }

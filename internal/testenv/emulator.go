@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // emulated is what stands in for one of Azure's services, in memory.
@@ -54,7 +56,7 @@ func (k emulated) provide(ctx context.Context, progress io.Writer) (*emulator, e
 }
 
 func (k emulated) try(ctx context.Context, progress io.Writer) (*emulator, error) {
-	port, err := FreePort(ctx)
+	port, err := loopback.FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // bouncerConf is all that a PgBouncer is told: the database of any name is that of the server behind it. Five connections
@@ -68,7 +70,7 @@ func startPgBouncer(ctx context.Context, server string) (*PgBouncer, error) {
 	if err != nil {
 		return nil, errors.New("the server's URL cannot be read") // the driver's own error can hold parts of it
 	}
-	port, err := FreePort(ctx)
+	port, err := loopback.FreePort(ctx)
 	if err != nil {
 		return nil, err
 	}

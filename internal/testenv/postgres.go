@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // postgresImage is what Docker is asked for where no PostgreSQL is installed.
@@ -70,7 +72,7 @@ func startPostgres(ctx context.Context, opts PostgresOptions) (*Postgres, error)
 	port := opts.Port
 	if port == 0 {
 		var err error
-		if port, err = FreePort(ctx); err != nil {
+		if port, err = loopback.FreePort(ctx); err != nil {
 			return nil, err
 		}
 	}

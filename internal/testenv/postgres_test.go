@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // onPostgres runs the test where a cluster can be had; elsewhere there is no such case.
@@ -89,7 +91,7 @@ func TestPostgresThatCannotStartSaysWhyAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	onPostgres(t, func(t *testing.T) {
 		t.Parallel()
-		port, err := FreePort(t.Context())
+		port, err := loopback.FreePort(t.Context())
 		require.NoError(t, err)
 		_, err = StartPostgres(t.Context(), PostgresOptions{Port: port, Settings: map[string]string{"no_such_setting": "1"}})
 		require.ErrorIs(t, err, ErrEarlyExit)

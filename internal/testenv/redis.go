@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // redisImage is what Docker is asked for where no Redis is installed.
@@ -57,7 +59,7 @@ func startRedis(ctx context.Context, opts RedisOptions) (*Redis, error) {
 	port := opts.Port
 	if port == 0 {
 		var err error
-		if port, err = FreePort(ctx); err != nil {
+		if port, err = loopback.FreePort(ctx); err != nil {
 			return nil, err
 		}
 	}

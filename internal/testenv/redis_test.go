@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // onRedis runs the test where a server can be had; elsewhere there is no such case.
@@ -137,7 +139,7 @@ func TestServersComeFromDockerToo(t *testing.T) {
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	require.True(t, haveDocker(t.Context()))
 
-	port, err := FreePort(t.Context())
+	port, err := loopback.FreePort(t.Context())
 	require.NoError(t, err)
 	c := &container{image: "redis:fake", port: port, inner: 6379, env: map[string]string{"A": "b"}, args: []string{path, "--bind", "127.0.0.1", "--save", "''"}}
 	r := &Redis{URL: "redis://127.0.0.1:" + itoa(port), Port: port, host: c}

@@ -195,6 +195,9 @@ func TestALoginThatRenewsTheHashMakesNoCurrentPasswordWrong(t *testing.T) {
 					}
 					ask.send(api.As(u)).Status(ask.status)
 					logins.Wait()
+					if name == "address" { // which leaves the password
+						requireRenewed(t, api, u)
+					}
 				}
 			})
 		})
@@ -245,10 +248,13 @@ func TestALoginWithTheOldPasswordDoesNotOutliveItsChange(t *testing.T) {
 	})
 }
 
-// TestANewPasswordIsHeardOfOnOtherInstances long before what they remember would be asked for again, which is a minute. How
-// soon is looked at where app's tests change users.
-func TestANewPasswordIsHeardOfOnOtherInstances(t *testing.T) {
-	t.Parallel()
+// TestANewPasswordIsHeardOfOnOtherInstances long before what they remember would be asked for again, which is a minute. The long
+// set holds the bound of a logout.
+func TestANewPasswordIsHeardOfOnOtherInstances(t *testing.T) { //nolint:paralleltest // alone in the long set
+	long := os.Getenv("TEST_SOAK") != "" // in which what looks at time has the machine for itself
+	if !long {
+		t.Parallel()
+	}
 	if os.Getenv(testkit.PostgresVariable) == "" {
 		return
 	}
@@ -272,6 +278,9 @@ func TestANewPasswordIsHeardOfOnOtherInstances(t *testing.T) {
 	}
 	slices.Sort(all)
 	t.Logf("P50 %s, the longest %s", all[len(all)/2], all[len(all)-1])
+	if long {
+		require.Less(t, all[len(all)-1], time.Second)
+	}
 }
 
 func leaving(password string) map[string]any { return map[string]any{"current_password": password} }

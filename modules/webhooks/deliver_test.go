@@ -17,7 +17,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/egress"
-	"github.com/gatehouse/gatehouse/internal/testenv"
+	"github.com/gatehouse/gatehouse/internal/loopback"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -177,7 +177,7 @@ func TestWhatIsNoAnswerOfTheReceiversIsAFailureThatSaysWhy(t *testing.T) {
 		var inner atomic.Int64
 		private := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inner.Add(1) }))
 		t.Cleanup(private.Close)
-		nobody, err := testenv.FreePort(t.Context())
+		nobody, err := loopback.FreePort(t.Context())
 		require.NoError(t, err)
 		for name, c := range map[string]struct {
 			url   string

@@ -117,7 +117,7 @@ func authSessions() []proof {
 			}
 			s.api.As(stays).Get("/users/me").Status(http.StatusOK)
 			s.refresh(stays.RefreshToken).Status(http.StatusOK)
-		}, elsewhere: []string{"modules/auth TestLogoutEndsTheSessionHereAtOnceAndElsewhereWithinASecond", "test/faults TestInstancesGoOnWithoutTheirChannel"}},
+		}, elsewhere: []string{"modules/auth TestLogoutEndsTheSessionHereAtOnceAndElsewhereWithinASecond", "app TestWhatEndsElsewhereIsRefusedHere", "test/faults TestInstancesGoOnWithoutTheirChannel"}},
 		{says: `{"all": true} ends all the user's sessions.`, prove: func(s *stage) {
 			u := s.api.User()
 			second, third := s.signIn(u), s.signIn(u)

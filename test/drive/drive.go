@@ -20,7 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gatehouse/gatehouse/internal/testenv"
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // binary is what Main has built.
@@ -93,7 +93,10 @@ func (s *Server) NoWorker() *Server {
 // Prepare is Start without starting.
 func Prepare(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	public, ops := freeAddr(t), freeAddr(t)
+	public, err := loopback.FreeAddr(t.Context())
+	require.NoError(t, err)
+	ops, err := loopback.FreeAddr(t.Context())
+	require.NoError(t, err)
 	s := &Server{t: t, URL: "http://" + public, Ops: "http://" + ops}
 	s.args = []string{"serve", "--set", "http.addr=" + public, "--set", "ops.addr=" + ops}
 	for _, v := range settings {
@@ -223,7 +226,7 @@ func (s *Server) Ready() (int, string) {
 }
 
 // Metric gives a number without labels that /metrics shows.
-func (s *Server) Metric(name string) (n float64) {
+func (s *Server) Metric(name string) float64 {
 	s.t.Helper()
 	a := send(http.MethodGet, s.Ops+"/metrics", "", "")
 	for line := range strings.Lines(string(a.Body)) {
@@ -261,13 +264,6 @@ func (s *Server) MustLogIn(email string) string {
 	token, a := s.LogIn(email)
 	require.Equal(s.t, http.StatusOK, a.Status, "%s", a.Body)
 	return token
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	port, err := testenv.FreePort(t.Context())
-	require.NoError(t, err)
-	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // buffer is written by a process and read by its test.

@@ -73,7 +73,7 @@ const fuzzers = 8
 func TestStatement21NoRequestGives5xx(t *testing.T) {
 	require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(drive.Often(3_200, 1_000_000)/fuzzers)))
 	store := "data_dir=" + t.TempDir()
-	s := drive.Start(t, store, noLimits, "log.level=warn", "database.acquire_deadline=30s", "password.queue_deadline=30s") // a slow disk is no fault of a request's
+	s := drive.Start(t, store, noLimits, "log.level=warn", "database.acquire_deadline=10s", "password.queue_deadline=10s") // a slow disk is no fault of a request's
 	raw := s.Send(http.MethodGet, "/openapi.json", "", "").Body
 	var all []*fuzzer
 	for n := range fuzzers {

@@ -57,14 +57,16 @@ func truncated(t *testing.T) []byte {
 }
 
 // TestStatement22TwentyPictureBombsAtOnce sends each kind to a server of its own, so that its memory is known.
-func TestStatement22TwentyPictureBombsAtOnce(t *testing.T) {
-	t.Parallel()
+func TestStatement22TwentyPictureBombsAtOnce(t *testing.T) { //nolint:paralleltest // alone in the long set
+	if !long() {
+		t.Parallel()
+	}
 	const fill = 4 << 20
 	for name, c := range map[string]struct {
-		file    []byte
-		most    float64 // MiB
-		byFirst bool    // bytes that it is refused, so that nobody decodes it and it takes no time
-		want    []int
+		file  []byte
+		most  float64 // MiB
+		early bool    // refused by its first bytes, so that nobody decodes it
+		want  []int
 	}{
 		"65535 × 65535":           {header(65535, 65535, 8, 6, fill), 64, true, []int{400}},
 		"over 25 megapixels":      {header(5001, 5000, 8, 6, fill), 64, true, []int{400}},
@@ -72,7 +74,9 @@ func TestStatement22TwentyPictureBombsAtOnce(t *testing.T) {
 		"truncated, 25 megapixel": {truncated(t), 400, false, []int{400, 503}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			if !long() {
+				t.Parallel()
+			}
 			s := drive.Start(t, "data_dir="+t.TempDir(), noLimits)
 			s.Register("ada@example.com")
 			token := s.MustLogIn("ada@example.com")
@@ -103,8 +107,8 @@ func TestStatement22TwentyPictureBombsAtOnce(t *testing.T) {
 			_, peak := memory(t, s.PID())
 			t.Logf("all within %s, %.0f MiB above %.0f", fastest, peak-before, before)
 			require.Greater(t, answered, 3*20/2)
-			require.Equal(t, c.byFirst, s.Metric("pictures_decoded_total") == 0)
-			if c.byFirst && long() { // as every bound of time
+			require.Equal(t, c.early, s.Metric("pictures_decoded_total") == 0)
+			if c.early && long() { // where nothing runs beside it
 				require.Less(t, fastest, 200*time.Millisecond)
 			}
 			require.Less(t, peak-before, c.most)

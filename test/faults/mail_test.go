@@ -87,16 +87,11 @@ func (s *mailServer) note(c net.Conn, open bool) {
 	_ = c.Close()
 }
 
-// become changes the mood, for those too who wait for an answer.
+// become changes the mood, and hangs up on those who wait for an answer: at once, so that nobody is cut off who knows the new one.
 func (s *mailServer) become(m mood) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mood = m
-	s.hangUp()
-}
-
-// hangUp is called with mu held: who learns of a mood is not cut off for the one before.
-func (s *mailServer) hangUp() {
 	for c := range s.open {
 		_ = c.Close()
 	}

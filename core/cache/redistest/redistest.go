@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/secret"
-	"github.com/gatehouse/gatehouse/internal/testenv"
+	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
 // URL is the shared Redis, empty where tests have none. Use keys of your own, and do not flush it.
@@ -46,7 +46,7 @@ type Server struct {
 // New draws a port; nothing listens on it before Start. args are added to the server's command line.
 func New(t *testing.T, args ...string) *Server {
 	t.Helper()
-	port, err := testenv.FreePort(t.Context())
+	port, err := loopback.FreePort(t.Context())
 	require.NoError(t, err)
 	s := &Server{t: t, port: port, args: args}
 	t.Cleanup(s.Stop)
