@@ -73,12 +73,8 @@ func refusals(t *testing.T, f *far, on *testkit.API, u testkit.User, times int) 
 	return all[len(all)/2], all[len(all)*99/100]
 }
 
-// TestWhatEndsElsewhereIsRefusedHere measures what docs/explanation/sessions-and-tokens.md quotes: run with -v. Every run shows
-// that an instance is told, since it would remember for a minute and answers waits for less; the long set, how soon.
-func TestWhatEndsElsewhereIsRefusedHere(t *testing.T) { //nolint:paralleltest // alone in the long set
-	if !long() {
-		t.Parallel()
-	}
+// TestWhatEndsElsewhereIsRefusedHere measures what docs/explanation/sessions-and-tokens.md quotes: run with -v.
+func TestWhatEndsElsewhereIsRefusedHere(t *testing.T) { //nolint:paralleltest // it looks at time, which other tests would take
 	if os.Getenv(testkit.PostgresVariable) == "" {
 		return
 	}
@@ -89,7 +85,7 @@ func TestWhatEndsElsewhereIsRefusedHere(t *testing.T) { //nolint:paralleltest //
 		u := a.User()
 		p50, p99 := refusals(t, newFar(t, a, secret.String{}, "none"), b, u, times)
 		t.Logf("PostgreSQL: P50 %s, P99 %s", p50, p99)
-		requireSoon(t, p99, time.Second)
+		require.Less(t, p99, time.Second)
 	})
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
 		db := testkit.Postgres(t)
@@ -99,7 +95,7 @@ func TestWhatEndsElsewhereIsRefusedHere(t *testing.T) { //nolint:paralleltest //
 		f := newFar(t, a, server.URL(), "far")
 		p50, p99 := refusals(t, f, b, u, times)
 		t.Logf("PostgreSQL and Redis: P50 %s, P99 %s", p50, p99)
-		requireSoon(t, p99, 200*time.Millisecond)
+		require.Less(t, p99, 200*time.Millisecond)
 
 		server.Pause()
 		start := time.Now()
@@ -107,24 +103,13 @@ func TestWhatEndsElsewhereIsRefusedHere(t *testing.T) { //nolint:paralleltest //
 		answers(t, b, u, http.StatusUnauthorized)
 		silence := time.Since(start)
 		t.Logf("Redis silent: %s", silence)
-		requireSoon(t, silence, 5*time.Second)
+		require.Less(t, silence, 5*time.Second)
 		f.setActive(u.ID, true)
 		p50, p99 = refusals(t, f, b, u, 10)
 		t.Logf("Redis away, by NOTIFY: P50 %s, P99 %s", p50, p99)
-		requireSoon(t, p99, 5*time.Second)
+		require.Less(t, p99, 5*time.Second)
 		server.Resume()
 	})
-}
-
-// long says that this is the long set, in which what looks at time has the machine for itself.
-func long() bool { return os.Getenv("TEST_SOAK") != "" }
-
-// requireSoon holds a bound of security.md in the long set.
-func requireSoon(t *testing.T, took, bound time.Duration) {
-	t.Helper()
-	if long() {
-		require.Less(t, took, bound)
-	}
 }
 
 func TestPostgreSQLIsAChannelAndSQLiteNone(t *testing.T) {

@@ -130,7 +130,10 @@ func keepsNothing(t *testing.T, a *instance) bool {
 	for reader := range 4 {
 		readers.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				_, _ = a.cache.Get(context.Background(), number(reader*1000+n%1000))
+				if _, err := a.cache.Get(context.Background(), number(reader*1000+n%1000)); err != nil {
+					t.Error(err)
+					return
+				}
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-// Package loopback draws ports for servers that tests and measurements start on this machine.
+// Package loopback draws ports of the loopback address for servers that tests and measurements start.
 package loopback
 
 import (

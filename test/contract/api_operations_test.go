@@ -77,7 +77,7 @@ func operations() []proof {
 			require.Eventually(s.T, func() bool {
 				status, r := ready(p.ops)
 				return status == http.StatusServiceUnavailable && r.Status == "draining"
-			}, 3*time.Second, time.Millisecond)
+			}, time.Second, time.Millisecond)
 		}, elsewhere: []string{"test/faults TestRedisMayBeAwaySlowOrEmpty", "test/faults TestStoppingUnderLoadFailsNothingInFlight"}},
 		{says: `/metrics (Prometheus).`, prove: func(s *stage) {
 			public, ops := s.wholly()

@@ -151,7 +151,7 @@ func TestTheLockOfASlowMessageIsRenewed(t *testing.T) {
 			var began atomic.Int64
 			i.before = func() {
 				began.Add(1)
-				slow := time.NewTimer(2 * v.lock)
+				slow := time.NewTimer(3 * v.lock)
 				defer slow.Stop()
 				<-slow.C
 			}

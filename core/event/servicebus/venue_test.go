@@ -15,7 +15,7 @@ func hasVenue() bool { return brokertest.Available() }
 // venueOf makes the entities of a venue at the tests' own broker.
 func venueOf(t *testing.T) venue {
 	t.Helper()
-	const lock, largest = 3 * time.Second, 10_000
+	const lock, largest = 2 * time.Second, 10_000
 	b := brokertest.Connect(t)
 	return venue{
 		connection: b.Connection(), sessions: b.Queue(t, brokertest.Options{Sessions: true}), plain: b.Queue(t, brokertest.Options{}),
