@@ -52,8 +52,8 @@ type Bus struct {
 	alive   bool
 	changed chan struct{} // closed and made anew when alive changes
 	closed  bool
-	peers   map[string]time.Duration // when each other Bus was last heard
-	met     time.Duration            // when one was last heard, or could not have been
+	peers   map[string]peer // by origin
+	met     time.Duration   // when one was last heard, or could not have been
 	// withheld are the topics of which something was told nobody, since there is nobody to be told.
 	withheld map[string]struct{}
 }
@@ -74,7 +74,7 @@ func (b *Bus) Open(o Options) {
 	ctx, cancel := context.WithCancel(context.Background())
 	started := time.Now()
 	b.origin, b.logger, b.started, b.end = rand.Text(), o.Logger, started, cancel
-	b.changed, b.peers, b.withheld = make(chan struct{}), map[string]time.Duration{}, map[string]struct{}{}
+	b.changed, b.peers, b.withheld = make(chan struct{}), map[string]peer{}, map[string]struct{}{}
 	if o.Redis != nil && o.Redis.State() != cache.StateNone {
 		b.links = append(b.links, &link{bus: b, name: "redis", channel: &redis{o.Redis}})
 	}

@@ -54,7 +54,7 @@ func script(t *testing.T, log io.Writer, channels ...*scripted) *Bus {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Bus{
-		origin: "here", started: time.Now(), end: cancel, changed: make(chan struct{}), peers: map[string]time.Duration{},
+		origin: "here", started: time.Now(), end: cancel, changed: make(chan struct{}), peers: map[string]peer{},
 		withheld: map[string]struct{}{}, logger: slog.New(slog.NewTextHandler(log, nil)),
 	}
 	for i, c := range channels {
@@ -362,7 +362,7 @@ func FuzzReceive(f *testing.F) {
 	for _, seed := range []string{"", "{}", `{"from":"x","topic":"numbers","keys":["1"]}`, `{"from":"here","beat":9}`, `{"from":"x","beat":-1}`, `[1`, `{"from":"x","topic":"numbers","keys":["\u0000"]}`} {
 		f.Add(seed)
 	}
-	b := &Bus{origin: "here", started: time.Now(), logger: slog.New(slog.DiscardHandler), changed: make(chan struct{}), peers: map[string]time.Duration{}}
+	b := &Bus{origin: "here", started: time.Now(), logger: slog.New(slog.DiscardHandler), changed: make(chan struct{}), peers: map[string]peer{}}
 	l := &link{bus: b}
 	b.follow("numbers", follower{clear: func() {}, setTTL: func(time.Duration) {}, drop: func(keys []string) error {
 		if len(keys) == 0 {

@@ -9,6 +9,12 @@ const (
 	solitude = 5 * time.Second
 )
 
+// peer is another instance.
+type peer struct {
+	heard time.Duration
+	gone  bool // it has said farewell; what still comes over another channel was sent before
+}
+
 // meet notes that this Bus is not alone: another was heard, or may be there unheard. What it told nobody while it was alone is
 // told now. mu is held.
 func (b *Bus) meet() {
@@ -49,23 +55,21 @@ func (b *Bus) hear(m message) {
 	if m.Topic != "" {
 		return
 	}
-	if m.Beat == 0 {
-		delete(b.peers, m.From)
+	p, known := b.peers[m.From]
+	if p.gone || !known && len(b.peers) >= maxPeers {
 		return
 	}
-	if _, known := b.peers[m.From]; known || len(b.peers) < maxPeers {
-		b.peers[m.From] = b.now()
-	}
+	b.peers[m.From] = peer{heard: b.now(), gone: m.Beat == 0}
 }
 
 // missPeers looks for instances that have fallen silent without a farewell, with a change, perhaps, that they could not tell
 // any more. Everything is cleared once for them. mu is held.
 func (b *Bus) missPeers() {
 	now, missed := b.now(), false
-	for origin, heard := range b.peers {
-		if now-heard > silence {
+	for origin, p := range b.peers {
+		if now-p.heard > silence {
 			delete(b.peers, origin)
-			missed = true
+			missed = missed || !p.gone
 		}
 	}
 	if !missed {
