@@ -12,22 +12,23 @@ import (
 // collector runs when more is asked for, so that a process that has gone quiet would keep all of it for minutes.
 const (
 	lookEvery      = 5 * time.Second
+	quiet          = 2 << 20 // bytes asked for since the last look: jobs and probes take a tenth, ten logins a second more
 	worthReleasing = 4 << 20 // bytes
 )
 
 // memoryState is what the runtime says about itself.
 type memoryState struct {
-	cycles uint64 // that the collector has finished
-	held   uint64 // bytes that the system has given, and not got back
+	allocated uint64 // bytes that were asked for since the start
+	held      uint64 // bytes that the system has given, and not got back
 }
 
-// memoryKeeper gives memory back where the collector had nothing to do since it looked last, and more is held than was left
-// after it did so last.
+// memoryKeeper gives memory back where hardly any was asked for since it looked last, and more is held than was left after it
+// did so last. Where there is work it leaves that to the collector: pages that come back cost more than they save.
 type memoryKeeper struct {
 	read func() memoryState
 	free func()
 
-	cycles, floor uint64
+	allocated, floor uint64
 }
 
 func newMemoryKeeper() *memoryKeeper {
@@ -50,12 +51,12 @@ func (k *memoryKeeper) run(ctx context.Context) {
 
 func (k *memoryKeeper) look() {
 	now := k.read()
-	if now.cycles == k.cycles && now.held > k.floor+k.floor/10+worthReleasing {
+	if now.allocated-k.allocated < quiet && now.held > k.floor+k.floor/10+worthReleasing {
 		k.free()
 		now = k.read()
 		k.floor = now.held
 	}
-	k.cycles = now.cycles
+	k.allocated = now.allocated
 }
 
 // freeMemory collects twice, since what lies in a sync.Pool outlives the first time: net/http keeps the buffers of its
@@ -67,8 +68,8 @@ func freeMemory() {
 
 func readMemory() memoryState {
 	samples := []metrics.Sample{
-		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
 	}
 	metrics.Read(samples)
-	return memoryState{cycles: samples[0].Value.Uint64(), held: samples[1].Value.Uint64() - samples[2].Value.Uint64()}
+	return memoryState{allocated: samples[0].Value.Uint64(), held: samples[1].Value.Uint64() - samples[2].Value.Uint64()}
 }
