@@ -34,6 +34,12 @@ var recordTable = map[Engine]string{
 			PRIMARY KEY (module, number))`,
 }
 
+// hasRecords gives a row where there is that table.
+var hasRecords = map[Engine]string{
+	SQLite:     "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'gatehouse_migrations'",
+	PostgreSQL: "SELECT 1 WHERE to_regclass('gatehouse_migrations') IS NOT NULL",
+}
+
 // What is asked of that table, but for its making.
 const (
 	selectApplied = "SELECT module, number, name, digest, applied_at FROM gatehouse_migrations ORDER BY module, number"
@@ -41,7 +47,7 @@ const (
 )
 
 // MigrationStatements gives what Migrate and MigrationStatus ask of the table of migrations, with values for an example.
-// Options.Observe is not told of them, since they run on a connection of their own.
+// Options.Observe is not told of them, since no operation runs them.
 func MigrationStatements() []Statement {
 	return []Statement{{SQL: selectApplied}, {SQL: insertApplied, Args: []any{"notes", 1, "notes", "", time.Unix(0, 0).UTC()}, InTx: true}}
 }

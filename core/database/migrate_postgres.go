@@ -72,33 +72,11 @@ func poll(ctx context.Context, waiting func(), ask func() (bool, error)) error {
 	}
 }
 
-func (m *pgMigrator) applied(ctx context.Context, create bool) ([]applied, error) {
-	if create {
-		if _, err := m.conn.Exec(ctx, recordTable[PostgreSQL]); err != nil {
-			return nil, m.fault(ctx, err)
-		}
+func (m *pgMigrator) prepare(ctx context.Context) error {
+	if _, err := m.conn.Exec(ctx, recordTable[PostgreSQL]); err != nil {
+		return m.fault(ctx, err)
 	}
-	var exists bool
-	if err := m.conn.QueryRow(ctx, "SELECT to_regclass('gatehouse_migrations') IS NOT NULL").Scan(&exists); err != nil {
-		return nil, m.fault(ctx, err)
-	}
-	if !exists {
-		return nil, nil
-	}
-	rows, err := m.conn.Query(ctx, selectApplied)
-	if err != nil {
-		return nil, m.fault(ctx, err)
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (applied, error) {
-		var a applied
-		err := row.Scan(&a.module, &a.number, &a.name, &a.digest, &a.at)
-		a.at = a.at.UTC()
-		return a, err
-	})
-	if err != nil {
-		return nil, m.fault(ctx, err)
-	}
-	return list, nil
+	return nil
 }
 
 // apply gives up a table lock that does not come, so that a server at work is not held up behind it, and asks again.

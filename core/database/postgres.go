@@ -2,8 +2,10 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +24,8 @@ const (
 	resetPause = time.Second
 	// openDeadline bounds the first connection; it may include a TLS handshake over a slow line.
 	openDeadline = 5 * time.Second
+	// fillAfter is when pool_min connections are opened, counted from the start.
+	fillAfter = 500 * time.Millisecond
 	// keptStatements is how many prepared statements a connection keeps: more than the product has. The room for them is
 	// taken when it connects.
 	keptStatements = 256
@@ -37,6 +41,9 @@ type postgres struct {
 	texts, demands   rebinder
 	started          time.Time
 	lastReset        atomic.Int64 // since started
+	filling          atomic.Bool  // the first of pool_min connections is on its way
+	closed           chan struct{}
+	end              func() // closes it
 }
 
 func openPostgres(ctx context.Context, s Settings, _ Options) (*postgres, error) {
@@ -58,13 +65,15 @@ func openPostgres(ctx context.Context, s Settings, _ Options) (*postgres, error)
 	if err != nil {
 		return nil, err
 	}
-	if p.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config); err != nil {
+	p.closed = make(chan struct{})
+	p.end = sync.OnceFunc(func() { close(p.closed) })
+	if p.pool, err = pgxpool.NewWithConfig(context.WithValue(context.WithoutCancel(ctx), fill{}, true), config); err != nil {
 		return nil, fmt.Errorf("open database: %w", classifyPostgres(ctx, err, false).answer())
 	}
 	first, cancel := context.WithTimeout(ctx, openDeadline)
 	defer cancel()
 	if err := p.pool.Ping(first); err != nil {
-		p.pool.Close()
+		p.close()
 		return nil, fmt.Errorf("open database: %w", classifyPostgres(ctx, err, false).answer())
 	}
 	return p, nil
@@ -79,6 +88,7 @@ func (p *postgres) poolConfig(conn *pgx.ConnConfig, s Settings) (*pgxpool.Config
 	config.MaxConns, config.MinConns = int32(s.PoolMax), int32(s.PoolMin) // Check bounds both
 	config.HealthCheckPeriod = 10 * time.Second
 	config.PingTimeout = pingTimeout
+	config.BeforeConnect = p.beforeConnect
 	config.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
 		c.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 		return nil
@@ -101,6 +111,27 @@ func (p *postgres) poolConfig(conn *pgx.ConnConfig, s Settings) (*pgxpool.Config
 	}
 	p.statementTimeout += serverGrace
 	return config, nil
+}
+
+var errPoolClosed = errors.New("the pool is closed")
+
+// fill marks the context in which the pool opens pool_min connections as soon as it is made.
+type fill struct{}
+
+// beforeConnect lets the first of those through and holds the others up: a start, and a command even more, needs few, and so
+// many processes of PostgreSQL that come up beside it would take longer than all the rest of it.
+func (p *postgres) beforeConnect(ctx context.Context, _ *pgx.ConnConfig) error {
+	if ctx.Value(fill{}) == nil || p.filling.CompareAndSwap(false, true) {
+		return nil
+	}
+	wait := time.NewTimer(fillAfter)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case <-p.closed:
+		return errPoolClosed
+	}
 }
 
 // acquire takes a connection within the deadline.
@@ -285,4 +316,7 @@ func (p *postgres) stats() Stats {
 	}
 }
 
-func (p *postgres) close() { p.pool.Close() }
+func (p *postgres) close() {
+	p.end()
+	p.pool.Close()
+}

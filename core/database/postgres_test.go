@@ -176,6 +176,33 @@ func TestServiceComesBackWithTheServer(t *testing.T) {
 	}
 }
 
+func TestConnectionsThatAreKeptOpenDoNotHoldUpTheStart(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("TEST_POSTGRES_URL") == "" {
+		return
+	}
+	for name, most := range map[string]int{"with room for more": 8, "without": 4} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := postgresStore(t)
+			s.settings.PoolMin, s.settings.PoolMax = 4, most
+			s.settings.AcquireDeadline = 30 * time.Second // how many there are, not how soon one comes
+			var db *DB
+			idle := 0
+			for late := true; late; { // once, unless the machine stood still
+				started := time.Now()
+				db = s.open(t)
+				idle, late = db.Stats().Idle, time.Since(started) >= fillAfter
+			}
+			require.LessOrEqual(t, idle, 2, "one for whoever was first, and the first of those that are kept")
+			require.NoError(t, db.InTx(t.Context(), func(context.Context, *Tx) error {
+				return exec(t.Context(), db, "SELECT 1")
+			}), "two at once while the others wait")
+			require.Eventually(t, func() bool { return db.Stats().Idle >= 4 }, 30*time.Second, 10*time.Millisecond)
+		})
+	}
+}
+
 func TestReadOnlyServerIsDropped(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("TEST_POSTGRES_URL") == "" {
