@@ -2,6 +2,7 @@ package mail
 
 import (
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 )
@@ -15,7 +16,8 @@ const (
 	maxWishes    = 16  // languages, the most wanted first
 )
 
-var matcher = language.NewMatcher([]language.Tag{language.English, language.German})
+// matcher takes two milliseconds to make, which a command that sends no mail need not wait for.
+var matcher = sync.OnceValue(func() language.Matcher { return language.NewMatcher([]language.Tag{language.English, language.German}) })
 
 // Language chooses one of Languages: the first candidate that asks for one of them decides. A candidate is a BCP 47 locale
 // such as de-AT or the value of an Accept-Language header; one that is neither, or asks for other languages alone, is
@@ -29,7 +31,7 @@ func Language(candidates ...string) string {
 		if err != nil || len(tags) == 0 {
 			continue
 		}
-		if _, i, confidence := matcher.Match(tags[:min(len(tags), maxWishes)]...); confidence >= language.High {
+		if _, i, confidence := matcher().Match(tags[:min(len(tags), maxWishes)]...); confidence >= language.High {
 			return Languages[i]
 		}
 	}

@@ -34,6 +34,7 @@ const (
 type builder struct {
 	options Options
 	assets  map[string]*file
+	parsed  map[string]*template.Template // by file
 }
 
 // view is what the templates see.
@@ -54,7 +55,7 @@ func (b *builder) home() (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return render("home.html", v, plainPolicy)
+	return b.render("home.html", v, plainPolicy)
 }
 
 func (b *builder) errorPage(e ErrorDoc) (*file, error) {
@@ -66,7 +67,7 @@ func (b *builder) errorPage(e ErrorDoc) (*file, error) {
 	if v.Example, err = e.example(); err != nil {
 		return nil, err
 	}
-	return render("error.html", v, plainPolicy)
+	return b.render("error.html", v, plainPolicy)
 }
 
 func (b *builder) docs() (*file, error) {
@@ -82,7 +83,7 @@ func (b *builder) docs() (*file, error) {
 		body: scalar.ScriptGzip, gzipped: true, unpacked: scalar.ScriptSize, digest: scalar.ScriptSHA256,
 		mediaType: "text/javascript; charset=utf-8",
 	})
-	return render("docs.html", v, docsPolicy)
+	return b.render("docs.html", v, docsPolicy)
 }
 
 func (b *builder) view(title, style string) (view, error) {
@@ -113,10 +114,15 @@ func (b *builder) add(name string, f *file) string {
 	return b.options.BasePath + "/docs/assets/" + name
 }
 
-func render(name string, v view, policy string) (*file, error) {
-	t, err := template.ParseFS(files, "files/layout.html", "files/"+name)
-	if err != nil {
-		return nil, err
+// render makes a page from a template, which is parsed once for all that are made from it.
+func (b *builder) render(name string, v view, policy string) (*file, error) {
+	t, ok := b.parsed[name]
+	if !ok {
+		var err error
+		if t, err = template.ParseFS(files, "files/layout.html", "files/"+name); err != nil {
+			return nil, err
+		}
+		b.parsed[name] = t
 	}
 	var out bytes.Buffer
 	if err := t.ExecuteTemplate(&out, name, v); err != nil {

@@ -6,6 +6,7 @@ package pages
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"strings"
 )
@@ -46,7 +47,7 @@ func New(o Options) (*Pages, error) {
 	if o.SecurityScheme == "" {
 		o.SecurityScheme = securityScheme
 	}
-	b := builder{options: o, assets: make(map[string]*file)}
+	b := builder{options: o, assets: map[string]*file{}, parsed: map[string]*template.Template{}}
 	p := &Pages{assets: b.assets, errors: make(map[string]*file, len(o.Errors))}
 	var err error
 	if p.docs, err = b.docs(); err != nil {
