@@ -41,7 +41,7 @@ type postgres struct {
 	texts, demands   rebinder
 	started          time.Time
 	lastReset        atomic.Int64 // since started
-	filling          atomic.Bool  // the first of pool_min connections is on its way
+	filling          atomic.Bool  // none of pool_min connections may pass any more
 	closed           chan struct{}
 	end              func() // closes it
 }
@@ -65,6 +65,7 @@ func openPostgres(ctx context.Context, s Settings, _ Options) (*postgres, error)
 	if err != nil {
 		return nil, err
 	}
+	p.filling.Store(s.PoolMin < s.PoolMax) // whoever is first has room for one of their own
 	p.closed = make(chan struct{})
 	p.end = sync.OnceFunc(func() { close(p.closed) })
 	if p.pool, err = pgxpool.NewWithConfig(context.WithValue(context.WithoutCancel(ctx), fill{}, true), config); err != nil {
@@ -118,8 +119,8 @@ var errPoolClosed = errors.New("the pool is closed")
 // fill marks the context in which the pool opens pool_min connections as soon as it is made.
 type fill struct{}
 
-// beforeConnect lets the first of those through and holds the others up: a start, and a command even more, needs few, and so
-// many processes of PostgreSQL that come up beside it would take longer than all the rest of it.
+// beforeConnect holds those up, but for the first of them where they leave no room for others: a start, and a command even
+// more, needs few, and so many processes of PostgreSQL that come up beside it would take longer than all the rest of it.
 func (p *postgres) beforeConnect(ctx context.Context, _ *pgx.ConnConfig) error {
 	if ctx.Value(fill{}) == nil || p.filling.CompareAndSwap(false, true) {
 		return nil
