@@ -12,7 +12,7 @@ import (
 // collector runs when more is asked for, so that a process that has gone quiet would keep all of it for minutes.
 const (
 	lookEvery      = 5 * time.Second
-	quiet          = 2 << 20 // bytes asked for since the last look: jobs and probes take a tenth, ten logins a second more
+	quiet          = 2 << 20 // bytes asked for since the last look; jobs and probes ask for less than a tenth of that
 	worthReleasing = 4 << 20 // bytes
 )
 

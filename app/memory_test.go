@@ -79,6 +79,9 @@ func TestTheRuntimeSaysWhatItHolds(t *testing.T) {
 	t.Parallel()
 	require.Greater(t, readMemory().held, uint64(mib))
 	k := newMemoryKeeper()
-	k.look()
+	for k.floor == 0 { // once, unless other tests ask for much just then
+		k.allocated = k.read().allocated
+		k.look()
+	}
 	require.Greater(t, k.allocated, uint64(mib))
 }

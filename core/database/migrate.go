@@ -62,8 +62,8 @@ type applied struct {
 type migrator interface {
 	// lock waits until no other process migrates. It fails when the context ends.
 	lock(ctx context.Context, waiting func()) error
-	// prepare makes the table of migrations where it is missing.
-	prepare(ctx context.Context) error
+	// applied reads the table of migrations; create makes it first where it is missing.
+	applied(ctx context.Context, create bool) ([]applied, error)
 	// apply runs one migration and records it, in one transaction.
 	apply(ctx context.Context, m migration, at time.Time) error
 	close()
@@ -82,23 +82,20 @@ func (db *DB) Migrate(ctx context.Context, sets []Migrations) ([]Applied, error)
 	if db.inside(ctx) {
 		return nil, errPoolInTx
 	}
-	if rows, err := db.applied(ctx); err == nil { // most starts find nothing to do, and need neither connection nor lock for that
-		if todo, err := plan(wanted, rows); err != nil || len(todo) == 0 {
-			return nil, err
-		}
-	}
 	m, err := db.engine.migrator(ctx, db.options)
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
 	defer m.close()
+	if rows, err := m.applied(ctx, false); err == nil { // most starts find nothing to do, and need no lock for that
+		if todo, err := plan(wanted, rows); err != nil || len(todo) == 0 {
+			return nil, err
+		}
+	}
 	if err := m.lock(ctx, func() { db.options.Logger.InfoContext(ctx, "another process migrates the database; waiting for it") }); err != nil {
 		return nil, fmt.Errorf("migrate: wait for another process that migrates: %w", err)
 	}
-	if err := m.prepare(ctx); err != nil {
-		return nil, fmt.Errorf("migrate: %w", err)
-	}
-	rows, err := db.applied(ctx)
+	rows, err := m.applied(ctx, true)
 	if err != nil {
 		return nil, fmt.Errorf("migrate: %w", err)
 	}
@@ -107,38 +104,6 @@ func (db *DB) Migrate(ctx context.Context, sets []Migrations) ([]Applied, error)
 		return nil, err
 	}
 	return db.applyAll(ctx, m, todo)
-}
-
-// applied reads the table of migrations, and gives none where there is no such table.
-func (db *DB) applied(ctx context.Context) ([]applied, error) {
-	var all []applied
-	exists := false
-	if err := db.read(ctx, hasRecords[db.kind], func(*Rows) error { exists = true; return nil }); err != nil || !exists {
-		return nil, err
-	}
-	err := db.read(ctx, selectApplied, func(rows *Rows) error {
-		var a applied
-		err := rows.Scan(&a.module, &a.number, &a.name, &a.digest, &a.at)
-		all = append(all, a)
-		return err
-	})
-	return all, err
-}
-
-// read asks the pool and tells nobody.
-func (db *DB) read(ctx context.Context, sql string, each func(*Rows) error) error {
-	c, err := db.engine.query(ctx, sql, nil, false)
-	if err != nil {
-		return err
-	}
-	rows := &Rows{cursor: c, kind: db.kind}
-	defer rows.Close()
-	for rows.Next() {
-		if err := each(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 func (db *DB) applyAll(ctx context.Context, m migrator, todo []migration) ([]Applied, error) {
@@ -191,7 +156,15 @@ func (db *DB) MigrationStatus(ctx context.Context, sets []Migrations) ([]Migrati
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.applied(ctx)
+	if db.inside(ctx) {
+		return nil, errPoolInTx
+	}
+	m, err := db.engine.migrator(ctx, db.options)
+	if err != nil {
+		return nil, fmt.Errorf("migration status: %w", err)
+	}
+	defer m.close()
+	rows, err := m.applied(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("migration status: %w", err)
 	}

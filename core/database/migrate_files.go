@@ -34,12 +34,6 @@ var recordTable = map[Engine]string{
 			PRIMARY KEY (module, number))`,
 }
 
-// hasRecords gives a row where there is that table.
-var hasRecords = map[Engine]string{
-	SQLite:     "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'gatehouse_migrations'",
-	PostgreSQL: "SELECT 1 WHERE to_regclass('gatehouse_migrations') IS NOT NULL",
-}
-
 // What is asked of that table, but for its making.
 const (
 	selectApplied = "SELECT module, number, name, digest, applied_at FROM gatehouse_migrations ORDER BY module, number"

@@ -19,11 +19,25 @@ const (
 	tableLockTries   = 10
 )
 
-// pgMigrator migrates on a connection of its own, past any pooler, without a statement time-out.
-type pgMigrator struct{ conn *pgx.Conn }
+// pgMigrator migrates on a connection of its own, past any pooler, without a statement time-out. Until it has to, it reads
+// over the pool, since most starts find nothing to do; a direct_url is dialled in any case, so that a wrong one is found.
+type pgMigrator struct {
+	p    *postgres
+	conn *pgx.Conn // nil until connected
+}
 
 func (p *postgres) migrator(ctx context.Context, _ Options) (migrator, error) {
-	config := p.direct.Copy()
+	m := &pgMigrator{p: p}
+	if p.ownDirect {
+		if err := m.connect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *pgMigrator) connect(ctx context.Context) error {
+	config := m.p.direct.Copy()
 	delete(config.RuntimeParams, "statement_timeout")
 	delete(config.RuntimeParams, "idle_in_transaction_session_timeout")
 	config.RuntimeParams["application_name"] = "gatehouse migrate"
@@ -32,17 +46,25 @@ func (p *postgres) migrator(ctx context.Context, _ Options) (migrator, error) {
 	if err != nil {
 		r := classifyPostgres(ctx, err, true)
 		r.kind = unavailable
-		return nil, r.answer()
+		return r.answer()
 	}
-	return &pgMigrator{conn}, nil
+	m.conn = conn
+	return nil
 }
 
-func (m *pgMigrator) fault(ctx context.Context, err error) error {
-	return classifyPostgres(ctx, err, m.conn.IsClosed()).answer()
+func (m *pgMigrator) fault(ctx context.Context, err error) error { return faultOn(ctx, m.conn, err) }
+
+func faultOn(ctx context.Context, conn *pgx.Conn, err error) error {
+	return classifyPostgres(ctx, err, conn.IsClosed()).answer()
 }
 
 // lock takes the session's advisory lock, which the server frees when the connection ends, however it ends.
 func (m *pgMigrator) lock(ctx context.Context, waiting func()) error {
+	if m.conn == nil {
+		if err := m.connect(ctx); err != nil {
+			return err
+		}
+	}
 	return poll(ctx, waiting, func() (bool, error) {
 		var ok bool
 		if err := m.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(migrationLock)).Scan(&ok); err != nil {
@@ -72,11 +94,47 @@ func poll(ctx context.Context, waiting func(), ask func() (bool, error)) error {
 	}
 }
 
-func (m *pgMigrator) prepare(ctx context.Context) error {
-	if _, err := m.conn.Exec(ctx, recordTable[PostgreSQL]); err != nil {
-		return m.fault(ctx, err)
+func (m *pgMigrator) applied(ctx context.Context, create bool) ([]applied, error) {
+	if create {
+		if _, err := m.conn.Exec(ctx, recordTable[PostgreSQL]); err != nil {
+			return nil, m.fault(ctx, err)
+		}
 	}
-	return nil
+	if m.conn != nil {
+		return readApplied(ctx, m.conn)
+	}
+	c, r := m.p.acquire(ctx)
+	if r != nil {
+		return nil, r.answer()
+	}
+	defer c.Release()
+	ctx, cancel := context.WithTimeout(ctx, m.p.statementTimeout)
+	defer cancel()
+	return readApplied(ctx, c.Conn())
+}
+
+func readApplied(ctx context.Context, conn *pgx.Conn) ([]applied, error) {
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT to_regclass('gatehouse_migrations') IS NOT NULL").Scan(&exists); err != nil {
+		return nil, faultOn(ctx, conn, err)
+	}
+	if !exists {
+		return nil, nil
+	}
+	rows, err := conn.Query(ctx, selectApplied)
+	if err != nil {
+		return nil, faultOn(ctx, conn, err)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (applied, error) {
+		var a applied
+		err := row.Scan(&a.module, &a.number, &a.name, &a.digest, &a.at)
+		a.at = a.at.UTC()
+		return a, err
+	})
+	if err != nil {
+		return nil, faultOn(ctx, conn, err)
+	}
+	return list, nil
 }
 
 // apply gives up a table lock that does not come, so that a server at work is not held up behind it, and asks again.
@@ -116,6 +174,9 @@ func (m *pgMigrator) applyOnce(ctx context.Context, step migration, at time.Time
 }
 
 func (m *pgMigrator) close() {
+	if m.conn == nil {
+		return
+	}
 	end, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = m.conn.Close(end)

@@ -33,9 +33,36 @@ func (m *sqliteMigrator) lock(ctx context.Context, waiting func()) error {
 	return nil
 }
 
-func (m *sqliteMigrator) prepare(ctx context.Context) error {
-	_, err := m.e.exec(ctx, recordTable[SQLite], nil)
-	return err
+func (m *sqliteMigrator) applied(ctx context.Context, create bool) ([]applied, error) {
+	if create {
+		if _, err := m.e.exec(ctx, recordTable[SQLite], nil); err != nil {
+			return nil, err
+		}
+	}
+	var exists int
+	if err := m.e.read.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'gatehouse_migrations'").Scan(&exists); err != nil {
+		return nil, classifySQLite(err).answer()
+	}
+	if exists == 0 {
+		return nil, nil
+	}
+	rows, err := m.e.read.QueryContext(ctx, selectApplied)
+	if err != nil {
+		return nil, classifySQLite(err).answer()
+	}
+	defer func() { _ = rows.Close() }()
+	var list []applied
+	for rows.Next() {
+		var a applied
+		if err := rows.Scan(&a.module, &a.number, &a.name, &a.digest, (*microTime)(&a.at)); err != nil {
+			return nil, classifySQLite(err).answer()
+		}
+		list = append(list, a)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, classifySQLite(err).answer()
+	}
+	return list, nil
 }
 
 func (m *sqliteMigrator) apply(ctx context.Context, step migration, at time.Time) error {

@@ -24,7 +24,7 @@ const (
 	resetPause = time.Second
 	// openDeadline bounds the first connection; it may include a TLS handshake over a slow line.
 	openDeadline = 5 * time.Second
-	// fillAfter is when pool_min connections are opened, counted from the start.
+	// fillAfter is how long after the start pool_min connections are opened, at most.
 	fillAfter = 500 * time.Millisecond
 	// keptStatements is how many prepared statements a connection keeps: more than the product has. The room for them is
 	// taken when it connects.
@@ -35,13 +35,14 @@ const (
 type postgres struct {
 	pool             *pgxpool.Pool
 	direct           *pgx.ConnConfig
+	ownDirect        bool // it has a URL of its own
 	acquireDeadline  time.Duration
 	statementTimeout time.Duration // of our context; the server's is shorter where it has one
 	pooled           bool          // behind a pooler that shares connections between transactions
 	texts, demands   rebinder
 	started          time.Time
 	lastReset        atomic.Int64 // since started
-	filling          atomic.Bool  // none of pool_min connections may pass any more
+	held             atomic.Bool  // every connection of the first fill waits from now on
 	closed           chan struct{}
 	end              func() // closes it
 }
@@ -58,14 +59,14 @@ func openPostgres(ctx context.Context, s Settings, _ Options) (*postgres, error)
 		}
 	}
 	p := &postgres{
-		direct: direct, acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout, pooled: s.Pooler == PoolerTransaction,
+		direct: direct, ownDirect: !s.DirectURL.IsZero(), acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout, pooled: s.Pooler == PoolerTransaction,
 		texts: rebinder{spell: rebind}, demands: rebinder{spell: demand}, started: time.Now(),
 	}
 	config, err := p.poolConfig(conn, s)
 	if err != nil {
 		return nil, err
 	}
-	p.filling.Store(s.PoolMin < s.PoolMax) // whoever is first has room for one of their own
+	p.held.Store(s.PoolMin < s.PoolMax) // else they may take every place, and one must pass for whoever asks first
 	p.closed = make(chan struct{})
 	p.end = sync.OnceFunc(func() { close(p.closed) })
 	if p.pool, err = pgxpool.NewWithConfig(context.WithValue(context.WithoutCancel(ctx), fill{}, true), config); err != nil {
@@ -119,13 +120,14 @@ var errPoolClosed = errors.New("the pool is closed")
 // fill marks the context in which the pool opens pool_min connections as soon as it is made.
 type fill struct{}
 
-// beforeConnect holds those up, but for the first of them where they leave no room for others: a start, and a command even
-// more, needs few, and so many processes of PostgreSQL that come up beside it would take longer than all the rest of it.
+// beforeConnect holds up the connections of the first fill: a start, and a command even more, needs few, and so many processes
+// of PostgreSQL that come up beside it would take longer than all the rest of it. Where they may take every place of the pool,
+// one passes at once.
 func (p *postgres) beforeConnect(ctx context.Context, _ *pgx.ConnConfig) error {
-	if ctx.Value(fill{}) == nil || p.filling.CompareAndSwap(false, true) {
+	if ctx.Value(fill{}) == nil || p.held.CompareAndSwap(false, true) {
 		return nil
 	}
-	wait := time.NewTimer(fillAfter)
+	wait := time.NewTimer(min(fillAfter, p.acquireDeadline/2)) // those who wait for a place get one within the deadline
 	defer wait.Stop()
 	select {
 	case <-wait.C:
