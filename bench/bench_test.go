@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"go/parser"
 	"go/token"
 	"net/http"
@@ -10,6 +11,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/internal/loopback"
+	"github.com/gatehouse/gatehouse/internal/testenv"
 )
 
 func TestMistakesAreToldBeforeAnythingStarts(t *testing.T) {
@@ -100,6 +106,69 @@ func TestALineComparesWithTheBareHandlerOfItsRound(t *testing.T) {
 	l.conclude(row{hashes: true}, []sample{{Rate: 20, CPU: 10}, {Rate: 40, CPU: 10}, {Rate: 40, CPU: 10}})
 	if l.Best.Rate != 40 || l.Median.Rate != 20 || l.RateRatio != 0.5 || l.CPURatio != 2 || l.Beside != 20 || l.Void == "" {
 		t.Errorf("%+v", l)
+	}
+}
+
+func TestARowThatHashesIsComparedWithHandlersThatDo(t *testing.T) {
+	t.Parallel()
+	s := &stage{dir: "dir", stores: []*store{{name: "SQLite"}, {name: "PostgreSQL + Redis", postgres: &testenv.Postgres{URL: "postgres://there"}}}}
+	names := func(r row) (all []string) {
+		for _, target := range s.targetsOf(r) {
+			all = append(all, strings.TrimSpace(target.name+" "+strings.Join(target.bare, " ")))
+		}
+		return all
+	}
+	if got := names(row{}); !slices.Equal(got, []string{"bare net/http", "SQLite", "PostgreSQL + Redis"}) {
+		t.Errorf("%q", got)
+	}
+	if got := names(row{hashes: true}); !slices.Equal(got, []string{
+		"bare net/http -hash",
+		"bare net/http, a commit to SQLite -hash -commit sqlite:" + filepath.Join("dir", "bare.db"), "SQLite",
+		"bare net/http, a commit to PostgreSQL + Redis -hash -commit postgres://there", "PostgreSQL + Redis",
+	}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestTheBareHandlerCommitsOneRowForEachPOST(t *testing.T) {
+	t.Parallel()
+	addr, err := loopback.FreeAddr(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := "sqlite:" + filepath.Join(t.TempDir(), "bare.db")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- serveBare(ctx, []string{"-addr", addr, "-hash", "-commit", file}) }()
+	for srv := (&server{addr: addr}); !srv.healthy(ctx); {
+		if len(ended) > 0 {
+			t.Fatal(<-ended)
+		}
+	}
+	w, err := dial(ctx, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	for _, method := range []string{"GET", "POST", "POST"} {
+		if status, err := w.ask(call{method: method, path: "/auth/login", body: "{}"}); err != nil || status != http.StatusOK {
+			t.Errorf("%s: %d, %v", method, status, err)
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	settings := database.DefaultSettings()
+	settings.URL = secret.New(file)
+	db, err := database.Open(t.Context(), settings, database.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var rows int
+	if err := db.QueryRow(t.Context(), "SELECT count(*) FROM bare_logins").Scan(&rows); err != nil || rows != 2 {
+		t.Errorf("%d rows, %v", rows, err)
 	}
 }
 

@@ -77,7 +77,7 @@ func costOf(ctx context.Context, with, without *stage, st *store, r row) (cost, 
 		for _, i := range rand.Perm(2) { //nolint:gosec // an order of runs
 			s := []*stage{with, without}[i]
 			var l line
-			if err := s.benchOnce(ctx, r, st, &l, false); err != nil {
+			if err := s.benchOnce(ctx, r, target{name: st.name, store: st}, &l, false); err != nil {
 				return cost{}, err
 			}
 			x := l.Samples[0]

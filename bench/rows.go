@@ -147,9 +147,8 @@ func (s *stage) measure(ctx context.Context, r row, srv *server, st *store, next
 	load := &closedLoad{addr: srv.addr, connections: r.connections, next: next}
 	var marks []counters
 	profile, profiled := filepath.Join(s.dir, "cpu.pprof"), make(chan error, 1)
-	hashes := r.hashes && st != nil // the bare handler does not
 	err := load.run(ctx, warmUp, s.duration, func() {
-		if hashes && len(marks) == 0 {
+		if r.hashes && len(marks) == 0 {
 			go func() { profiled <- srv.profile(ctx, s.duration, profile) }()
 		}
 		marks = append(marks, counters{time.Now(), load.done.Load(), cpuTime(srv.pid()), st.postgresCPU(), st.redisCPU()})
@@ -165,7 +164,7 @@ func (s *stage) measure(ctx context.Context, r row, srv *server, st *store, next
 		Redis: each(b.redis - a.redis), Idle: idle, Errors: load.bad.Load(), Refused: load.refused.Load(),
 	}
 	_, out.Peak = residentMiB(srv.pid())
-	if hashes {
+	if r.hashes {
 		if err := <-profiled; err != nil {
 			return sample{}, err
 		}

@@ -48,14 +48,14 @@ func (s *stage) serve(ctx context.Context, st *store, more map[string]string) (*
 	return srv, s.start(ctx, srv)
 }
 
-// serveBare starts the bare handler.
-func (s *stage) serveBare(ctx context.Context) (*server, error) {
+// serveBare starts the bare handler, which is its own operations listener.
+func (s *stage) serveBare(ctx context.Context, flags []string) (*server, error) {
 	addr, err := loopback.FreeAddr(ctx)
 	if err != nil {
 		return nil, err
 	}
 	running := context.WithoutCancel(ctx) // as above
-	srv := &server{addr: addr, cmd: exec.CommandContext(running, s.self, "bare", "-addr", addr)}
+	srv := &server{addr: addr, ops: addr, cmd: exec.CommandContext(running, s.self, append([]string{"bare", "-addr", addr}, flags...)...)}
 	return srv, s.start(ctx, srv)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 )
@@ -21,13 +22,47 @@ type line struct {
 	// Ratios to the bare handler, the median of those within one round; 0 for the bare handler itself.
 	RateRatio float64 `json:"rate_ratio"`
 	CPURatio  float64 `json:"cpu_ratio"`
-	// Beside is the server's CPU less that of its hashes and of collecting what they leave, in µs, the median over the rounds.
+	// Beside is the server's CPU less that of its hashes, of collecting what they leave and of SQLite, in µs, the median over the
+	// rounds.
 	Beside float64 `json:"beside_hash_us,omitempty"`
 	Void   string  `json:"void,omitempty"` // why the figures mean nothing
 }
 
-// bareTarget is the name of the handler that others are compared with.
+// bareTarget is the name of the handler that others are compared with. It hashes where they do.
 const bareTarget = "bare net/http"
+
+// target is what a row is run on: the product on a store, or a bare handler.
+type target struct {
+	name  string
+	store *store
+	bare  []string // flags of the bare handler
+}
+
+// targetsOf has the bare handler first. Where a row hashes, there is one more for each store, which also commits a row to it:
+// the least that a request costs there which leaves anything behind.
+func (s *stage) targetsOf(r row) []target {
+	bare := target{name: bareTarget}
+	if r.hashes {
+		bare.bare = []string{"-hash"}
+	}
+	targets := []target{bare}
+	for _, st := range s.stores {
+		if r.hashes {
+			least := append(slices.Clone(bare.bare), "-commit", s.commitURL(st))
+			targets = append(targets, target{name: bareTarget + ", a commit to " + st.name, bare: least})
+		}
+		targets = append(targets, target{name: st.name, store: st})
+	}
+	return targets
+}
+
+// commitURL is where the bare handler commits to: PostgreSQL, or a file of SQLite beside the product's.
+func (s *stage) commitURL(st *store) string {
+	if st.postgres != nil {
+		return st.postgres.URL
+	}
+	return "sqlite:" + filepath.Join(s.dir, "bare.db")
+}
 
 // errVoid is returned after the table was written.
 var errVoid = errors.New("errors were counted: the runs marked void mean nothing")
@@ -60,16 +95,13 @@ func benchRows(ctx context.Context, s *stage) error {
 
 // benchRow goes round over the targets, so that what disturbs the machine disturbs all of them.
 func (s *stage) benchRow(ctx context.Context, r row) ([]line, error) {
-	lines := []line{{Target: bareTarget}}
-	targets := append([]*store{nil}, s.stores...)
-	for _, st := range s.stores {
-		lines = append(lines, line{Target: st.name})
-	}
+	targets := s.targetsOf(r)
+	lines := make([]line, len(targets))
 	for round := range s.runs {
-		for i, st := range targets {
+		for i, t := range targets {
 			l := &lines[i]
-			l.Row, l.What = r.name, r.what
-			if err := s.benchOnce(ctx, r, st, l, round == s.runs-1); err != nil {
+			l.Row, l.What, l.Target = r.name, r.what, t.name
+			if err := s.benchOnce(ctx, r, t, l, round == s.runs-1); err != nil {
 				return nil, err
 			}
 			last := l.Samples[len(l.Samples)-1]
@@ -83,21 +115,21 @@ func (s *stage) benchRow(ctx context.Context, r row) ([]line, error) {
 }
 
 // benchOnce gives the line another sample, and after the last one the latency.
-func (s *stage) benchOnce(ctx context.Context, r row, st *store, l *line, last bool) (err error) {
+func (s *stage) benchOnce(ctx context.Context, r row, t target, l *line, last bool) (err error) {
 	var srv *server
 	d := &data{tokens: []string{"none"}, owners: []int{1}}
-	if st == nil {
-		srv, err = s.serveBare(ctx)
+	if t.store == nil {
+		srv, err = s.serveBare(ctx, t.bare)
 	} else {
-		d = st.data
-		srv, err = s.serve(ctx, st, r.settings())
+		d = t.store.data
+		srv, err = s.serve(ctx, t.store, r.settings())
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.stop()) }()
 	next := r.next(d, fresh)
-	sample, err := s.measure(ctx, r, srv, st, next)
+	sample, err := s.measure(ctx, r, srv, t.store, next)
 	if err != nil {
 		return err
 	}
@@ -109,7 +141,7 @@ func (s *stage) benchOnce(ctx context.Context, r row, st *store, l *line, last b
 	if rate == 0 {
 		rate = 0.7 * sample.Rate
 	}
-	if st == nil { // the bare handler is offered what the others can take, too
+	if t.store == nil { // the bare handler is offered what the others can take, too
 		rate = min(rate, 2000)
 	}
 	senders := r.connections
@@ -141,12 +173,11 @@ func (l *line) conclude(r row, bare []sample) {
 	if l.Open.Errors > 0 {
 		l.Void = fmt.Sprintf("%d errors in the open model, one: %s", l.Open.Errors, l.Open.fault)
 	}
-	if l.Target == bareTarget {
-		return
-	}
-	l.RateRatio, l.CPURatio = median(rates), median(cpus)
 	if r.hashes {
 		l.Beside = median(beside)
+	}
+	if l.Target != bareTarget {
+		l.RateRatio, l.CPURatio = median(rates), median(cpus)
 	}
 }
 
