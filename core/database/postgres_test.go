@@ -203,6 +203,9 @@ func TestConnectionsThatAreKeptOpenDoNotHoldUpTheStart(t *testing.T) {
 				late = time.Since(started) >= fillAfter
 			}
 			require.LessOrEqual(t, idle, 2)
+			require.NoError(t, db.InTx(t.Context(), func(context.Context, *Tx) error {
+				return exec(t.Context(), db, "SELECT 1")
+			}), "two at once while the others wait")
 			require.Eventually(t, func() bool { return db.Stats().Idle >= 4 }, 30*time.Second, 10*time.Millisecond)
 		})
 	}
