@@ -52,9 +52,9 @@ func processBlockSSE(out, in1, in2 *block, xor bool) {
 }
 
 func processBlock(out, in1, in2 *block) {
-	processBlockSSE(out, in1, in2, false)
+	compress(out, in1, in2, false) // Gatehouse's edit
 }
 
 func processBlockXOR(out, in1, in2 *block) {
-	processBlockSSE(out, in1, in2, true)
+	compress(out, in1, in2, true) // Gatehouse's edit
 }

@@ -1,5 +1,5 @@
 // Command generate keeps the files of third_party/argon2 that come from golang.org/x/crypto: those of the version that
-// go.mod names, with one edit. -check compares them and changes nothing. Run it from the root of the repository.
+// go.mod names, with three edits. -check compares them and changes nothing. Run it from the root of the repository.
 package main
 
 import (
@@ -33,15 +33,26 @@ var copied = map[string]string{
 	"argon2/blamka_ref.go":     "blamka_ref.go",
 }
 
-// The edit of edited: a single lane is filled where the hash is asked for, and not by a goroutine for each of its segments.
-const (
-	edited = "argon2.go"
-	begin  = "				go processSegment(n, slice, lane, &wg)\n"
-	inline = "				if threads == 1 { // Gatehouse's edit: no goroutine for a lane that is alone\n" +
-		"					processSegment(n, slice, lane, &wg)\n" +
-		"					continue\n" +
-		"				}\n"
-)
+// edit is a place of a copied file that occurs once there, and what stands in its place here.
+type edit struct{ of, with string }
+
+// edits are those of the copied files, by their names in the target.
+var edits = map[string][]edit{
+	// A single lane is filled where the hash is asked for, and not by a goroutine for each of its segments.
+	"argon2.go": {{
+		"				go processSegment(n, slice, lane, &wg)\n",
+		"				if threads == 1 { // Gatehouse's edit: no goroutine for a lane that is alone\n" +
+			"					processSegment(n, slice, lane, &wg)\n" +
+			"					continue\n" +
+			"				}\n" +
+			"				go processSegment(n, slice, lane, &wg)\n",
+	}},
+	// Blocks are compressed with AVX2 where the processor has it.
+	"blamka_amd64.go": {
+		{"	processBlockSSE(out, in1, in2, false)\n", "	compress(out, in1, in2, false) // Gatehouse's edit\n"},
+		{"	processBlockSSE(out, in1, in2, true)\n", "	compress(out, in1, in2, true) // Gatehouse's edit\n"},
+	},
+}
 
 func main() {
 	check := flag.Bool("check", false, "compare the committed files, and change none")
@@ -63,11 +74,11 @@ func run(root string, check bool) error {
 		if err != nil {
 			return fmt.Errorf("%s of another version has other files: %w", module, err)
 		}
-		if as == edited {
-			if bytes.Count(content, []byte(begin)) != 1 {
-				return fmt.Errorf("%s of another version begins its segments in another way: see whether %s still needs its edit", module, edited)
+		for _, e := range edits[as] {
+			if bytes.Count(content, []byte(e.of)) != 1 {
+				return fmt.Errorf("%s of another version has another %s: see whether it still needs its edits", module, as)
 			}
-			content = bytes.Replace(content, []byte(begin), []byte(inline+begin), 1)
+			content = bytes.Replace(content, []byte(e.of), []byte(e.with), 1)
 		}
 		to := filepath.Join(root, target, as)
 		if !check {
