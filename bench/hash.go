@@ -8,7 +8,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// hashers begin the names of what hashes passwords. argon2 works in goroutines of its own, so its callers do not stand above it.
+// hashers begin the names of what hashes passwords. With several lanes argon2 works in goroutines of its own, and its callers
+// do not stand above it.
 var hashers = []string{"github.com/gatehouse/gatehouse/core/password.", "github.com/gatehouse/gatehouse/third_party/argon2.", "golang.org/x/crypto/blake2b."}
 
 // collectors begin the names of what frees memory beside the requests.
@@ -22,7 +23,7 @@ var errNoSamples = errors.New("the profile of the server has no samples")
 // shared is a CPU profile's time in parts: what hashed passwords, what freed memory, and what was the database.
 type shared struct{ hashing, collecting, engine float64 }
 
-// shares takes a profile apart. A hash takes forty times what is beside it, and not the same beside other load: a hash that
+// shares takes a profile apart. A hash takes many times what is beside it, and not the same beside other load: a hash that
 // is timed for itself would leave less certainty than there is to find.
 func shares(file string) (out shared, err error) {
 	raw, err := os.ReadFile(file)

@@ -19,39 +19,43 @@ const (
 	target = "third_party/argon2"
 )
 
-// copied are the files, by their names in the module and in the target.
-var copied = map[string]string{
-	"LICENSE":                  "LICENSE",
-	"argon2/argon2.go":         "argon2.go",
-	"argon2/argon2_test.go":    "argon2_test.go",
-	"argon2/blake2b.go":        "blake2b.go",
-	"argon2/blamka_amd64.go":   "blamka_amd64.go",
-	"argon2/blamka_amd64.s":    "blamka_amd64.s",
-	"argon2/blamka_generic.go": "blamka_generic.go",
-	"argon2/blamka_loong64.go": "blamka_loong64.go",
-	"argon2/blamka_loong64.s":  "blamka_loong64.s",
-	"argon2/blamka_ref.go":     "blamka_ref.go",
+// file is a copied one: its name in the target, and what is edited there.
+type file struct {
+	as    string
+	edits []edit
 }
 
-// edit is a place of a copied file that occurs once there, and what stands in its place here.
+// edit is a place that occurs once in a file of the module, and what stands in its place in the target.
 type edit struct{ of, with string }
 
-// edits are those of the copied files, by their names in the target.
-var edits = map[string][]edit{
-	// A single lane is filled where the hash is asked for, and not by a goroutine for each of its segments.
-	"argon2.go": {{
+// copied are the files, by their names in the module.
+var copied = map[string]file{
+	"LICENSE":                  {as: "LICENSE"},
+	"argon2/argon2.go":         {"argon2.go", aloneInPlace},
+	"argon2/argon2_test.go":    {as: "argon2_test.go"},
+	"argon2/blake2b.go":        {as: "blake2b.go"},
+	"argon2/blamka_amd64.go":   {"blamka_amd64.go", compressed},
+	"argon2/blamka_amd64.s":    {as: "blamka_amd64.s"},
+	"argon2/blamka_generic.go": {as: "blamka_generic.go"},
+	"argon2/blamka_loong64.go": {as: "blamka_loong64.go"},
+	"argon2/blamka_loong64.s":  {as: "blamka_loong64.s"},
+	"argon2/blamka_ref.go":     {as: "blamka_ref.go"},
+}
+
+// A single lane is filled where the hash is asked for, and not by a goroutine for each of its segments.
+var aloneInPlace = []edit{{
+	"				go processSegment(n, slice, lane, &wg)\n",
+	"				if threads == 1 { // Gatehouse's edit: no goroutine for a lane that is alone\n" +
+		"					processSegment(n, slice, lane, &wg)\n" +
+		"					continue\n" +
+		"				}\n" +
 		"				go processSegment(n, slice, lane, &wg)\n",
-		"				if threads == 1 { // Gatehouse's edit: no goroutine for a lane that is alone\n" +
-			"					processSegment(n, slice, lane, &wg)\n" +
-			"					continue\n" +
-			"				}\n" +
-			"				go processSegment(n, slice, lane, &wg)\n",
-	}},
-	// Blocks are compressed with AVX2 where the processor has it.
-	"blamka_amd64.go": {
-		{"	processBlockSSE(out, in1, in2, false)\n", "	compress(out, in1, in2, false) // Gatehouse's edit\n"},
-		{"	processBlockSSE(out, in1, in2, true)\n", "	compress(out, in1, in2, true) // Gatehouse's edit\n"},
-	},
+}}
+
+// Blocks are compressed with AVX2 where the processor has it.
+var compressed = []edit{
+	{"	processBlockSSE(out, in1, in2, false)\n", "	compress(out, in1, in2, false) // Gatehouse's edit\n"},
+	{"	processBlockSSE(out, in1, in2, true)\n", "	compress(out, in1, in2, true) // Gatehouse's edit\n"},
 }
 
 func main() {
@@ -69,18 +73,18 @@ func run(root string, check bool) error {
 		return err
 	}
 	var faults []error
-	for name, as := range copied {
+	for name, f := range copied {
 		content, err := os.ReadFile(filepath.Join(from, filepath.FromSlash(name)))
 		if err != nil {
 			return fmt.Errorf("%s of another version has other files: %w", module, err)
 		}
-		for _, e := range edits[as] {
+		for _, e := range f.edits {
 			if bytes.Count(content, []byte(e.of)) != 1 {
-				return fmt.Errorf("%s of another version has another %s: see whether it still needs its edits", module, as)
+				return fmt.Errorf("%s of another version has another %s: see whether it still needs its edits", module, f.as)
 			}
 			content = bytes.Replace(content, []byte(e.of), []byte(e.with), 1)
 		}
-		to := filepath.Join(root, target, as)
+		to := filepath.Join(root, target, f.as)
 		if !check {
 			if err := os.WriteFile(to, content, 0o644); err != nil { //nolint:gosec // a file of the repository, for everyone to read
 				return err
@@ -88,7 +92,7 @@ func run(root string, check bool) error {
 			continue
 		}
 		if have, err := os.ReadFile(to); err != nil || !bytes.Equal(have, content) {
-			faults = append(faults, fmt.Errorf("%s/%s is not what %s has; run the command without -check", target, as, module))
+			faults = append(faults, fmt.Errorf("%s/%s is not what %s has; run the command without -check", target, f.as, module))
 		}
 	}
 	return errors.Join(faults...)
