@@ -107,8 +107,8 @@ func (h *Hasher) derive(ctx context.Context, s stored, prepared secret.String) (
 }
 
 // guessCost guesses how long a hash takes, until the first ones have been timed: what a core without AVX2 takes, or a busy
-// one with it, which fills 2 GiB a second. Where the guess is too high, some of the first thousand are refused who need not
-// be; where it is too low, the last of those who were let in wait until the deadline in vain, which is worse.
+// one with it, which fills 2 GiB a second. A guess too low costs a wait until the deadline, one too high a refusal that was
+// not needed.
 func guessCost(p params) time.Duration {
 	return time.Duration(p.memory) * time.Duration(p.time) * time.Second >> 21
 }
