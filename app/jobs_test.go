@@ -271,6 +271,18 @@ func TestAWorkerSaysWhoseAddressItCannotHave(t *testing.T) {
 		"ops.addr: "+l.Addr().String()+" is in use by another program; stop it or set another address")
 }
 
+func TestAServerWhoseWorkerCannotStartEnds(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		a := load(t, db, into(nil), nil)
+		require.NoError(t, a.Open(t.Context()))
+		defer a.Close(context.Background())
+		a.Stores.DB.Close()
+		err := a.Serve(t.Context(), app.Roles{API: true, Worker: true}, func(app.Listening) { t.Error("it says that it is ready") })
+		require.ErrorContains(t, err, "job: start workers: ")
+	})
+}
+
 func TestAKindBeginsWithItsModulesName(t *testing.T) {
 	t.Parallel()
 	_, err := app.New(func(*app.Stores) ([]module.Module, error) {

@@ -50,7 +50,11 @@ func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) err
 		endOps := a.serveOps(ctx, ops, &draining)
 		defer endOps()
 	}
-	serve := func() error { <-running.Done(); return nil }
+	go func() {
+		a.drain(ctx, running, &draining, roles)
+		stop(nil)
+	}()
+	served := make(chan error, 1)
 	if roles.API {
 		public, err := a.listen(ctx)
 		if err != nil {
@@ -58,16 +62,21 @@ func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) err
 		}
 		defer func() { _ = public.Close() }() // serving has closed it, unless it never began
 		at.Public = public.Addr()
-		if serve, err = a.api(running, public); err != nil {
+		serve, err := a.api(running, public)
+		if err != nil {
 			return err
 		}
 		endAudit := a.Stores.Audit.Start(ctx)
 		defer endAudit()
+		go func() { served <- serve() }() // no request waits for the worker, which asks the database this and that first
+	} else {
+		context.AfterFunc(running, func() { served <- nil })
 	}
 	if roles.Worker {
 		stopWorker, err := a.StartWorker(ctx)
 		if err != nil {
-			return err
+			stop(nil)
+			return errors.Join(err, <-served)
 		}
 		defer stopWorker()
 	}
@@ -77,19 +86,20 @@ func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) err
 	if ready != nil {
 		ready(at)
 	}
-	go func() {
-		select {
-		case <-ctx.Done():
-		case <-running.Done():
-			return
-		}
-		draining.Store(true)
-		if roles.API {
-			wait(running, a.settings.http.DrainDelay)
-		}
-		stop(nil)
-	}()
-	return serve()
+	return <-served
+}
+
+// drain returns when it is time to stop: after drain_delay from the end of ctx, in which those who send requests notice.
+func (a *App) drain(ctx, running context.Context, draining *atomic.Bool, roles Roles) {
+	select {
+	case <-ctx.Done():
+	case <-running.Done():
+		return
+	}
+	draining.Store(true)
+	if roles.API {
+		wait(running, a.settings.http.DrainDelay)
+	}
 }
 
 // serveOps serves the operations listener and gives what ends it.

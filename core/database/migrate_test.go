@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/secret"
 )
 
 func TestMigrationsRunInOrderOnceAndAreRecorded(t *testing.T) {
@@ -138,6 +140,33 @@ func TestWaitingForAMigratorEndsWithTheContextOrWithTheMigrator(t *testing.T) {
 		m.close() // as the system does for a process that was killed
 		require.NoError(t, <-result)
 	})
+}
+
+// What is committed next is synced by the write handle, and the log with it.
+func TestSQLiteMigrationsLeaveTheSyncToWhatIsCommittedNext(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string][2]string{ // pragma synchronous: off 0, normal 1, full 2
+		"?synchronous=off":    {"0", "0"},
+		"?synchronous=normal": {"1", "1"},
+		"":                    {"1", "2"},
+	} {
+		t.Run(url, func(t *testing.T) {
+			t.Parallel()
+			s := DefaultSettings()
+			s.URL = secret.New("sqlite:" + filepath.Join(t.TempDir(), "test.db") + url)
+			db, err := Open(t.Context(), s, Options{})
+			require.NoError(t, err)
+			defer db.Close()
+			e := db.engine.(*sqliteEngine)
+			m := &sqliteMigrator{e: e}
+			require.NoError(t, m.lock(t.Context(), func() {}))
+			defer m.close()
+			var got [2]string
+			require.NoError(t, m.db.QueryRow("PRAGMA synchronous").Scan(&got[0]))
+			require.NoError(t, e.write.QueryRow("PRAGMA synchronous").Scan(&got[1]))
+			require.Equal(t, want, got)
+		})
+	}
 }
 
 func TestMigrationFileNames(t *testing.T) {

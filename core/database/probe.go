@@ -94,7 +94,7 @@ func openSQLiteToRead(s Settings, o Options) (*sqliteEngine, error) {
 		return nil, fmt.Errorf("open database: %s is not a file", f.path)
 	}
 	const readers = 2
-	e := &sqliteEngine{path: f.path, gate: make(chan struct{}, readers), acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout}
+	e := &sqliteEngine{file: f, gate: make(chan struct{}, readers), acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout}
 	if e.write, err = openHandle(f, s.AcquireDeadline, true); err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ const maxStatements = 1024
 
 // sqliteEngine is one handle that writes and a pool of handles that only read, over database/sql.
 type sqliteEngine struct {
-	path             string
+	file             sqliteFile
 	write, read      *sql.DB
 	gate             chan struct{} // one place per reading handle, so that waiting for one has a deadline of its own
 	acquireDeadline  time.Duration
@@ -45,7 +45,7 @@ func openSQLite(ctx context.Context, s Settings, o Options) (*sqliteEngine, erro
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	readers := min(max(4, 2*runtime.GOMAXPROCS(0)), 16)
-	e := &sqliteEngine{path: f.path, gate: make(chan struct{}, readers), acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout}
+	e := &sqliteEngine{file: f, gate: make(chan struct{}, readers), acquireDeadline: s.AcquireDeadline, statementTimeout: s.StatementTimeout}
 	if e.write, err = openHandle(f, s.AcquireDeadline, false); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (a *Arena) IDKey(password, salt []byte, time, memory uint32, threads uint8,
 	h0 := initHash(password, salt, nil, nil, time, memory, lanes, keyLen, argon2id)
 	length := max(memory/(syncPoints*lanes), 2) * syncPoints // of a lane, in blocks
 	first := initBlocks(&h0, 2*lanes, lanes)                 // the first two of each lane
-	blocks := a.cleared(length * lanes)
+	blocks := a.room(length * lanes)
 	for lane := range lanes {
 		copy(blocks[lane*length:], first[2*lane:2*lane+2])
 	}
@@ -27,13 +27,10 @@ func (a *Arena) IDKey(password, salt []byte, time, memory uint32, threads uint8,
 	return extractKey(blocks, length*lanes, lanes, keyLen)
 }
 
-// cleared gives n blocks of zeros, with which a hash begins.
-func (a *Arena) cleared(n uint32) []block {
+// room gives n blocks, with what the hash before has left in them: the first pass writes each before it is read.
+func (a *Arena) room(n uint32) []block {
 	if uint64(cap(a.blocks)) < uint64(n) {
 		a.blocks = make([]block, n)
-		return a.blocks
 	}
-	blocks := a.blocks[:n]
-	clear(blocks)
-	return blocks
+	return a.blocks[:n]
 }

@@ -1,5 +1,5 @@
 // Command generate keeps the files of third_party/argon2 that come from golang.org/x/crypto: those of the version that
-// go.mod names, with three edits. -check compares them and changes nothing. Run it from the root of the repository.
+// go.mod names, with four edits. -check compares them and changes nothing. Run it from the root of the repository.
 package main
 
 import (
@@ -31,7 +31,7 @@ type edit struct{ of, with string }
 // copied are the files, by their names in the module.
 var copied = map[string]file{
 	"LICENSE":                  {as: "LICENSE"},
-	"argon2/argon2.go":         {"argon2.go", aloneInPlace},
+	"argon2/argon2.go":         {"argon2.go", inPlace},
 	"argon2/argon2_test.go":    {as: "argon2_test.go"},
 	"argon2/blake2b.go":        {as: "blake2b.go"},
 	"argon2/blamka_amd64.go":   {"blamka_amd64.go", compressed},
@@ -42,15 +42,26 @@ var copied = map[string]file{
 	"argon2/blamka_ref.go":     {as: "blamka_ref.go"},
 }
 
-// A single lane is filled where the hash is asked for, and not by a goroutine for each of its segments.
-var aloneInPlace = []edit{{
-	"				go processSegment(n, slice, lane, &wg)\n",
-	"				if threads == 1 { // Gatehouse's edit: no goroutine for a lane that is alone\n" +
-		"					processSegment(n, slice, lane, &wg)\n" +
-		"					continue\n" +
-		"				}\n" +
+// A single lane is filled where the hash is asked for, and not by a goroutine for each of its segments; and the first pass
+// writes over whatever is there, which is what XOR with zeros comes to.
+var inPlace = []edit{
+	{
 		"				go processSegment(n, slice, lane, &wg)\n",
-}}
+		"				if threads == 1 { // Gatehouse's edit: no goroutine for a lane that is alone\n" +
+			"					processSegment(n, slice, lane, &wg)\n" +
+			"					continue\n" +
+			"				}\n" +
+			"				go processSegment(n, slice, lane, &wg)\n",
+	},
+	{
+		"			processBlockXOR(&B[offset], &B[prev], &B[newOffset])\n",
+		"			if n == 0 { // Gatehouse's edit: before the first pass there is nothing to XOR with, nor need be zeros\n" +
+			"				processBlock(&B[offset], &B[prev], &B[newOffset])\n" +
+			"			} else {\n" +
+			"				processBlockXOR(&B[offset], &B[prev], &B[newOffset])\n" +
+			"			}\n",
+	},
+}
 
 // Blocks are compressed with AVX2 where the processor has it.
 var compressed = []edit{
