@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/internal/loopback"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -269,6 +270,43 @@ func TestAWorkerSaysWhoseAddressItCannotHave(t *testing.T) {
 	defer a.Close(context.Background())
 	require.EqualError(t, a.Serve(t.Context(), app.Roles{Worker: true}, nil),
 		"ops.addr: "+l.Addr().String()+" is in use by another program; stop it or set another address")
+}
+
+// TestRequestsAreAnsweredBeforeTheWorkerRuns holds the connection that the worker waits for.
+func TestRequestsAreAnsweredBeforeTheWorkerRuns(t *testing.T) {
+	t.Parallel()
+	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+		addr, err := loopback.FreeAddr(t.Context())
+		require.NoError(t, err)
+		a := load(t, db, into(nil), map[string]string{"http.addr": addr, "database.pool_max": "1"})
+		require.NoError(t, a.Open(t.Context()))
+		defer a.Close(context.Background())
+		ctx, term := context.WithCancel(t.Context())
+		defer term()
+		ready, ended := make(chan app.Listening, 1), make(chan error, 1)
+		require.NoError(t, a.Stores.DB.InTx(t.Context(), func(context.Context, *database.Tx) error {
+			go func() {
+				ended <- a.Serve(ctx, app.Roles{API: true, Worker: true}, func(at app.Listening) { ready <- at })
+			}()
+			require.Eventually(t, func() bool { return healthy(t, "http://"+addr+"/healthz") }, 10*time.Second, 5*time.Millisecond)
+			require.Empty(t, ready, "the worker waits")
+			return nil
+		}))
+		<-ready
+		term()
+		require.NoError(t, <-ended)
+	})
+}
+
+func healthy(t *testing.T, url string) bool {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(t, err)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
 }
 
 func TestAServerWhoseWorkerCannotStartEnds(t *testing.T) {

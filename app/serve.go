@@ -35,7 +35,7 @@ type Roles struct {
 
 // Serve does its roles, beside the operations listener, until ctx ends. Then it drains: readiness turns first and no new job
 // is begun, the public listener closes after drain_delay, what is in flight finishes. The app must be open. ready, if set, is
-// called once requests are answered.
+// called once requests are answered and jobs are worked.
 func (a *App) Serve(ctx context.Context, roles Roles, ready func(Listening)) error {
 	var draining atomic.Bool
 	var at Listening

@@ -64,8 +64,8 @@ type migrator interface {
 	lock(ctx context.Context, waiting func()) error
 	// applied reads the table of migrations; create makes it first where it is missing.
 	applied(ctx context.Context, create bool) ([]applied, error)
-	// apply runs one migration and records it, in one transaction.
-	apply(ctx context.Context, m migration, at time.Time) error
+	// apply runs one migration and records it, in one transaction. Once the last is applied, a loss of power takes none away.
+	apply(ctx context.Context, m migration, at time.Time, last bool) error
 	close()
 }
 
@@ -108,9 +108,9 @@ func (db *DB) Migrate(ctx context.Context, sets []Migrations) ([]Applied, error)
 
 func (db *DB) applyAll(ctx context.Context, m migrator, todo []migration) ([]Applied, error) {
 	var done []Applied
-	for _, step := range todo {
+	for i, step := range todo {
 		started := time.Now()
-		if err := m.apply(ctx, step, db.options.Clock.Now()); err != nil {
+		if err := m.apply(ctx, step, db.options.Clock.Now(), i == len(todo)-1); err != nil {
 			return done, fmt.Errorf("migration %s of module %s failed and left nothing; the ones before it stay: %w", step.file, step.module, err)
 		}
 		took := time.Since(started)

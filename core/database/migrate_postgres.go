@@ -138,7 +138,7 @@ func readApplied(ctx context.Context, conn *pgx.Conn) ([]applied, error) {
 }
 
 // apply gives up a table lock that does not come, so that a server at work is not held up behind it, and asks again.
-func (m *pgMigrator) apply(ctx context.Context, step migration, at time.Time) error {
+func (m *pgMigrator) apply(ctx context.Context, step migration, at time.Time, _ bool) error {
 	for try := 1; ; try++ {
 		err := m.applyOnce(ctx, step, at)
 		var r *refusal

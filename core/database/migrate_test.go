@@ -142,28 +142,36 @@ func TestWaitingForAMigratorEndsWithTheContextOrWithTheMigrator(t *testing.T) {
 	})
 }
 
-// What is committed next is synced by the write handle, and the log with it.
-func TestSQLiteMigrationsLeaveTheSyncToWhatIsCommittedNext(t *testing.T) {
+// The last one's sync takes the log with it up to there.
+func TestTheLastSQLiteMigrationSyncsForAll(t *testing.T) {
 	t.Parallel()
-	for url, want := range map[string][2]string{ // pragma synchronous: off 0, normal 1, full 2
-		"?synchronous=off":    {"0", "0"},
-		"?synchronous=normal": {"1", "1"},
-		"":                    {"1", "2"},
+	for query, want := range map[string][]int{ // pragma synchronous: off 0, normal 1, full 2
+		"?synchronous=off":    {0, 0, 0},
+		"?synchronous=normal": {1, 1, 1},
+		"":                    {1, 1, 2},
 	} {
-		t.Run(url, func(t *testing.T) {
+		t.Run(query, func(t *testing.T) {
 			t.Parallel()
 			s := DefaultSettings()
-			s.URL = secret.New("sqlite:" + filepath.Join(t.TempDir(), "test.db") + url)
+			s.URL = secret.New("sqlite:" + filepath.Join(t.TempDir(), "test.db") + query)
 			db, err := Open(t.Context(), s, Options{})
 			require.NoError(t, err)
 			defer db.Close()
-			e := db.engine.(*sqliteEngine)
-			m := &sqliteMigrator{e: e}
-			require.NoError(t, m.lock(t.Context(), func() {}))
-			defer m.close()
-			var got [2]string
-			require.NoError(t, m.db.QueryRow("PRAGMA synchronous").Scan(&got[0]))
-			require.NoError(t, e.write.QueryRow("PRAGMA synchronous").Scan(&got[1]))
+			const look = "INSERT INTO seen (synchronous) SELECT synchronous FROM pragma_synchronous"
+			_, err = db.Migrate(t.Context(), []Migrations{
+				{Module: "core", FS: files("0001_a.sql", "CREATE TABLE seen (n INTEGER PRIMARY KEY, synchronous INTEGER);"+look, "0002_b.sql", look)},
+				{Module: "users", FS: files("0001_c.sql", look)},
+			})
+			require.NoError(t, err)
+			rows, err := db.Query(t.Context(), "SELECT synchronous FROM seen ORDER BY n")
+			require.NoError(t, err)
+			var got []int
+			for rows.Next() {
+				var n int
+				require.NoError(t, rows.Scan(&n))
+				got = append(got, n)
+			}
+			require.NoError(t, rows.Err())
 			require.Equal(t, want, got)
 		})
 	}
