@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/internal/loopback"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -74,7 +75,7 @@ func run(t *testing.T, db testkit.Database, roles app.Roles, work func(context.C
 
 func load(t *testing.T, db testkit.Database, work func(context.Context, errand) error, set map[string]string) *app.App {
 	t.Helper()
-	a, err := app.New(with(work), app.Options{Logs: &testkit.Logs{}})
+	a, err := app.New(with(work), app.Options{Logs: &logtest.Logs{}})
 	require.NoError(t, err)
 	args := map[string]string{
 		"http.addr": "127.0.0.1:0", "ops.addr": "127.0.0.1:0", "database.url": db.URL, "database.pool_min": "0", "database.acquire_deadline": "20s",

@@ -12,8 +12,8 @@ import (
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/cli"
 	"github.com/gatehouse/gatehouse/core/mail"
+	"github.com/gatehouse/gatehouse/core/mail/mailtest"
 	"github.com/gatehouse/gatehouse/core/module"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // runMail runs a command of a program that sends one mail more than the standard one.
@@ -52,7 +52,7 @@ func TestPreviewsAreWrittenForBrowsersAndMailPrograms(t *testing.T) {
 	require.Contains(t, r.out, "shipped.en.{txt,html,eml}")
 	raw, err := os.ReadFile(filepath.Join(dir, "shipped.de.eml"))
 	require.NoError(t, err)
-	m := testkit.ParseMail(t, raw)
+	m := mailtest.Parse(t, raw)
 	require.Equal(t, "Dein Päckchen", m.Subject)
 	require.Equal(t, "post@example.com", m.From)
 	html, err := os.ReadFile(filepath.Join(dir, "shipped.de.html"))

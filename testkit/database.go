@@ -2,111 +2,89 @@ package testkit
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/core/database"
-	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
+	"github.com/gatehouse/gatehouse/core/database/postgrestest"
 )
 
 // The variables that name servers to test against. Without them everything runs on SQLite and in memory.
 const (
-	PostgresVariable  = "TEST_POSTGRES_URL"
-	PgBouncerVariable = "TEST_PGBOUNCER_URL" // the same server by way of PgBouncer in transaction mode
+	PostgresVariable  = postgrestest.Variable
+	PgBouncerVariable = databasetest.PgBouncerVariable
 	RedisVariable     = "TEST_REDIS_URL"
 )
 
-// Database is a place for one test's tables: a file, or a database of its own on the test server.
-type Database struct {
-	Engine    database.Engine
-	URL       string // as database.url takes it
-	DirectURL string // as database.direct_url takes it, where URL leads through a pooler
-}
-
-// Settings are the default ones, led to the database.
-func (d Database) Settings() database.Settings {
-	s := database.DefaultSettings()
-	s.URL = secret.New(d.URL)
-	if d.DirectURL != "" {
-		s.Pooler, s.DirectURL = database.PoolerTransaction, secret.New(d.DirectURL)
-	}
-	return s
-}
+// Database is a place for one test's tables: a file, or a database of its own on the test server. It has those of the
+// standard modules already, and no row of any; what else a build has is brought up as on any start.
+type Database = databasetest.Database
 
 // EachDB runs a case on every store there is, in parallel.
 func EachDB(t *testing.T, run func(t *testing.T, db Database)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		run(t, SQLite(t))
-	})
-	if os.Getenv(PostgresVariable) == "" {
-		return
-	}
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		run(t, Postgres(t))
-	})
+	databasetest.EachOf(t, SQLite, Postgres, run)
 }
 
-// SQLite gives an empty database in a folder of the test. It does not wait for the disk: durability has tests of its own.
+// SQLite gives a database in a folder of the test. It does not wait for the disk: durability has tests of its own.
 func SQLite(t testing.TB) Database {
 	t.Helper()
-	return Database{Engine: database.SQLite, URL: "sqlite:" + filepath.Join(t.TempDir(), "gatehouse.db") + "?synchronous=off"}
+	content, err := sqliteTemplate()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "gatehouse.db")
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	return databasetest.SQLiteAt(path)
 }
 
-// Postgres makes an empty database on the server that TEST_POSTGRES_URL names, and drops it when the test ends.
+// Postgres makes a database on the server that TEST_POSTGRES_URL names, and drops it when the test ends.
 func Postgres(t testing.TB) Database {
 	t.Helper()
-	server := os.Getenv(PostgresVariable)
-	require.NotEmpty(t, server, "set "+PostgresVariable)
-	name := "gatehouse_test_" + randomName()
-	onServer(t, server, "CREATE DATABASE "+name)
-	t.Cleanup(func() { onServer(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	u, err := url.Parse(server)
-	require.NoError(t, err)
-	u.Path = "/" + name
-	return Database{Engine: database.PostgreSQL, URL: u.String()}
+	return databasetest.PostgresAt(postgresTemplate.New(t))
 }
 
 // Pooled is Postgres by way of the pooler that TEST_PGBOUNCER_URL names.
 func Pooled(t testing.TB) Database {
 	t.Helper()
-	pooler := os.Getenv(PgBouncerVariable)
-	require.NotEmpty(t, pooler, "set "+PgBouncerVariable)
-	db := Postgres(t)
-	direct, err := url.Parse(db.URL)
-	require.NoError(t, err)
-	u, err := url.Parse(pooler)
-	require.NoError(t, err)
-	u.Path = direct.Path
-	return Database{Engine: db.Engine, URL: u.String(), DirectURL: db.URL}
+	return databasetest.ByPooler(t, Postgres(t))
 }
 
-// onServer runs a statement on a connection of its own.
-func onServer(t testing.TB, server, sql string) {
+// sqliteTemplate gives a file that has the tables.
+var sqliteTemplate = sync.OnceValues(func() (content []byte, err error) {
+	dir, err := os.MkdirTemp("", "gatehouse-template-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "gatehouse.db")
+	if err := bringUp(databasetest.SQLiteAt(path)); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+var postgresTemplate = postgrestest.Template{Fill: func(t testing.TB, url string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	s := database.DefaultSettings()
-	s.URL, s.PoolMin, s.PoolMax = secret.New(server), 0, 1
-	s.AcquireDeadline, s.StatementTimeout = 20*time.Second, 20*time.Second
-	db, err := database.Open(ctx, s, database.Options{})
-	require.NoError(t, err)
-	defer db.Close()
-	_, err = db.Exec(ctx, sql)
-	require.NoError(t, err)
-}
+	require.NoError(t, bringUp(databasetest.PostgresAt(url)))
+}}
 
-func randomName() string {
-	b := make([]byte, 8)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
+// bringUp makes the tables of the standard modules.
+func bringUp(at Database) error {
+	a, err := app.New(app.Standard, app.Options{})
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	db, err := database.Open(ctx, at.Settings(), database.Options{})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Migrate(ctx, a.Migrations())
+	return err
 }

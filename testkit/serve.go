@@ -4,15 +4,14 @@
 package testkit
 
 import (
-	"bytes"
 	"context"
+	"crypto/rand"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +22,9 @@ import (
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/egress"
+	"github.com/gatehouse/gatehouse/core/mail/mailtest"
 	"github.com/gatehouse/gatehouse/core/password"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 )
 
 // Option changes what Serve starts.
@@ -41,11 +42,11 @@ type options struct {
 }
 
 // mailbox is the folder that the app writes mail to.
-func (o *options) mailbox() Mailbox {
+func (o *options) mailbox() mailtest.Mailbox {
 	if folder, ok := strings.CutPrefix(o.settings["mail.url"], "dir:"); ok {
-		return Mailbox{folder}
+		return mailtest.Mailbox{Folder: folder}
 	}
-	return Mailbox{filepath.Join(o.settings["data_dir"], "mail")}
+	return mailtest.Mailbox{Folder: filepath.Join(o.settings["data_dir"], "mail")}
 }
 
 // WithBuild serves other modules than the standard ones.
@@ -91,12 +92,12 @@ func WithWorker() Option { return func(o *options) { o.worker = true } }
 type API struct {
 	App  *app.App
 	URL  string
-	Logs *Logs
+	Logs *logtest.Logs
 
 	t        testing.TB
 	client   *http.Client
 	recorder *Recorder
-	mailbox  Mailbox
+	mailbox  mailtest.Mailbox
 	token    string
 	header   http.Header
 }
@@ -109,7 +110,7 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 		"database.url": db.URL, "database.pool_min": "0", "database.pool_max": "10", "data_dir": t.TempDir(),
 		"database.acquire_deadline": "1m", "password.queue_deadline": "1m",
 		"ratelimit.enabled": "false", "log.level": "debug", "log.format": "json",
-		"redis.prefix": "test-" + randomName(), "redis.timeout": "1s",
+		"redis.prefix": "test-" + rand.Text(), "redis.timeout": "1s",
 	}}
 	if db.DirectURL != "" {
 		o.settings["database.pooler"], o.settings["database.direct_url"] = database.PoolerTransaction, db.DirectURL
@@ -117,7 +118,7 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	logs := &Logs{}
+	logs := &logtest.Logs{}
 	a, err := app.New(o.build, app.Options{Clock: o.clock, Observe: o.observe, Logs: logs, Egress: o.egress})
 	require.NoError(t, err)
 	_, err = a.Load(config.Source{Args: maps.Clone(o.settings)})
@@ -143,24 +144,4 @@ func Serve(t testing.TB, db Database, opts ...Option) *API {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	client.Transport.(*http.Transport).MaxIdleConnsPerHost = 64
 	return &API{App: a, URL: srv.URL, Logs: logs, t: t, client: client, recorder: o.recorder, mailbox: o.mailbox(), header: http.Header{}}
-}
-
-// Logs keeps what the app logs. It is safe for concurrent use.
-type Logs struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *Logs) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-// String gives everything logged so far.
-func (l *Logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

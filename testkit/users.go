@@ -1,7 +1,9 @@
 package testkit
 
 import (
+	"crypto/rand"
 	"net/http"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,7 +29,7 @@ type User struct {
 // User makes an account with an address of its own, changed by the mutators, and signs it in.
 func (a *API) User(mutators ...func(*User)) User {
 	a.t.Helper()
-	u := User{Email: "user-" + randomName() + "@example.com", FullName: "Ada Lovelace", Password: Password, Role: account.RoleUser}
+	u := User{Email: "user-" + strings.ToLower(rand.Text()) + "@example.com", FullName: "Ada Lovelace", Password: Password, Role: account.RoleUser}
 	for _, m := range mutators {
 		m(&u)
 	}

@@ -3,20 +3,20 @@ package audit_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
-	"github.com/gatehouse/gatehouse/testkit"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
+	"github.com/gatehouse/gatehouse/core/database/postgrestest"
 )
 
 // BenchmarkAppend is a transaction of one row, without an act and with one. SQLite does not wait for the disk here.
 func BenchmarkAppend(b *testing.B) {
 	ada := account.NewID()
 	act := audit.Act{Action: write, Actor: ada, Target: ada, Email: "ada@example.com", Details: map[string]any{"role": "user"}}
-	run := func(b *testing.B, on testkit.Database) {
+	run := func(b *testing.B, on databasetest.Database) {
 		b.Helper()
 		p := open(b, on, newClock())
 		p.exec("CREATE TABLE causes (id bigint PRIMARY KEY)")
@@ -36,8 +36,8 @@ func BenchmarkAppend(b *testing.B) {
 			})
 		}
 	}
-	b.Run("SQLite", func(b *testing.B) { run(b, testkit.SQLite(b)) })
-	if os.Getenv(testkit.PostgresVariable) != "" {
-		b.Run("PostgreSQL", func(b *testing.B) { run(b, testkit.Postgres(b)) })
+	b.Run("SQLite", func(b *testing.B) { run(b, databasetest.SQLite(b)) })
+	if postgrestest.Exists() {
+		b.Run("PostgreSQL", func(b *testing.B) { run(b, databasetest.Postgres(b)) })
 	}
 }

@@ -15,10 +15,11 @@ import (
 	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/page"
 	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/core/token"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 const (
@@ -36,14 +37,14 @@ type process struct {
 	t    testing.TB
 	db   *database.DB
 	clk  *clock.Fake
-	logs *testkit.Logs
+	logs *logtest.Logs
 	seen audit.Observed
 }
 
 func newClock() *clock.Fake { return clock.NewFake(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) }
 
 // open brings up a process.
-func open(t testing.TB, on testkit.Database, clk *clock.Fake) *process {
+func open(t testing.TB, on databasetest.Database, clk *clock.Fake) *process {
 	t.Helper()
 	settings := on.Settings()
 	settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = 0, 10, 30*time.Second
@@ -54,7 +55,7 @@ func open(t testing.TB, on testkit.Database, clk *clock.Fake) *process {
 	require.NoError(t, err)
 	root, err := token.OpenRoot(t.Context(), db, secret.New("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="), clk)
 	require.NoError(t, err)
-	p := &process{Trail: audit.NewTrail(page.NewCodec(root.Derive(token.PurposeCursor))), t: t, db: db, clk: clk, logs: &testkit.Logs{}}
+	p := &process{Trail: audit.NewTrail(page.NewCodec(root.Derive(token.PurposeCursor))), t: t, db: db, clk: clk, logs: &logtest.Logs{}}
 	p.Declare(write, "somebody wrote a note")
 	p.Declare(read, "somebody read a note")
 	p.Open(audit.Options{

@@ -8,7 +8,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/audit"
-	"github.com/gatehouse/gatehouse/testkit"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 )
 
 const day = 24 * time.Hour
@@ -16,7 +16,7 @@ const day = 24 * time.Hour
 // TestRetentionDropsWholeBatchesAndKeepsTheirSeals also drops what was erased, and forgets that it was.
 func TestRetentionDropsWholeBatchesAndKeepsTheirSeals(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p, who := open(t, db, newClock()), newPeople()
 		p.sealed(who)
 		p.erase(who.ada)
@@ -51,7 +51,7 @@ func TestRetentionDropsWholeBatchesAndKeepsTheirSeals(t *testing.T) {
 // TestErasingAnAccountTakesWhatIsPersonalAndBreaksNoSeal erases somebody who acted, was acted on and was attacked.
 func TestErasingAnAccountTakesWhatIsPersonalAndBreaksNoSeal(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p, who := open(t, db, newClock()), newPeople()
 		p.sealed(who)
 		p.write(audit.Act{Action: write, Actor: who.ada, Target: who.ada, Email: "ada@example.com"}) // not sealed
@@ -94,7 +94,7 @@ func (p *process) inLate(id account.ID) {
 
 func TestTheExportHasWhatOneDidAndWhatWasDoneToOne(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p, who := open(t, db, newClock()), newPeople()
 		none, err := p.Export(t.Context(), who.ada)
 		require.NoError(t, err)

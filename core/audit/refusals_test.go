@@ -11,8 +11,8 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/audit"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/errs"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 func total(all []audit.Entry) (n int64) {
@@ -25,7 +25,7 @@ func total(all []audit.Entry) (n int64) {
 // TestAFloodBecomesElevenRowsAMinute refuses a thousand from each of two addresses, of which several are of one /64.
 func TestAFloodBecomesElevenRowsAMinute(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p, victim := open(t, db, newClock()), account.NewID()
 		var group sync.WaitGroup
 		for i := range 1000 {
@@ -70,7 +70,7 @@ func TestAFloodBecomesElevenRowsAMinute(t *testing.T) {
 
 func TestWhatIsGatheredSaysWhatItsRefusalsHaveInCommon(t *testing.T) {
 	t.Parallel()
-	p, ada, eve := open(t, testkit.SQLite(t), newClock()), account.NewID(), account.NewID()
+	p, ada, eve := open(t, databasetest.SQLite(t), newClock()), account.NewID(), account.NewID()
 	for range 10 {
 		require.NoError(t, p.RefuseFrom(t.Context(), ip, agent, audit.Act{Action: read, Outcome: audit.Failed, Target: ada}))
 	}
@@ -86,7 +86,7 @@ func TestWhatIsGatheredSaysWhatItsRefusalsHaveInCommon(t *testing.T) {
 
 func TestOfErrorsConflictsAloneAreRefusals(t *testing.T) {
 	t.Parallel()
-	p, ada := open(t, testkit.SQLite(t), newClock()), account.NewID()
+	p, ada := open(t, databasetest.SQLite(t), newClock()), account.NewID()
 	last := errs.Conflict("last_one", "it is the last one")
 	for _, err := range []error{
 		nil, io.EOF, errs.ErrValidation, errs.ErrAuthorization, errs.ErrNotFound, errs.ErrPreconditionFailed, errs.ErrRateLimited, errs.ErrUnavailable, errs.ErrInternal,
@@ -107,7 +107,7 @@ func TestOfErrorsConflictsAloneAreRefusals(t *testing.T) {
 // TestRefusalsTakeBoundedMemoryAndNoneIsLost keeps the database away from ten times more sources than are remembered.
 func TestRefusalsTakeBoundedMemoryAndNoneIsLost(t *testing.T) {
 	t.Parallel()
-	p := open(t, testkit.SQLite(t), newClock())
+	p := open(t, databasetest.SQLite(t), newClock())
 	const sources = 5 * audit.MostSources
 	for i := range sources {
 		require.NoError(t, p.RefuseFrom(t.Context(), fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), agent, audit.Act{Action: read, Outcome: audit.Refused}))
@@ -123,7 +123,7 @@ func TestRefusalsTakeBoundedMemoryAndNoneIsLost(t *testing.T) {
 // TestRefusalsWaitForADatabaseThatIsAway closes it: refusing goes on, and what cannot be written at the end is told.
 func TestRefusalsWaitForADatabaseThatIsAway(t *testing.T) {
 	t.Parallel()
-	p := open(t, testkit.SQLite(t), newClock())
+	p := open(t, databasetest.SQLite(t), newClock())
 	p.db.Close()
 	for range 12 {
 		p.Refuse(t.Context(), audit.Act{Action: read, Outcome: audit.Refused})
@@ -138,7 +138,7 @@ func TestRefusalsWaitForADatabaseThatIsAway(t *testing.T) {
 
 func TestAProcessThatEndsWritesWhatItHasRefused(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p := open(t, db, newClock())
 		stop := p.Start(t.Context())
 		for range 25 {

@@ -12,12 +12,12 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/audit"
 	"github.com/gatehouse/gatehouse/core/database"
-	"github.com/gatehouse/gatehouse/testkit"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 )
 
 func TestAnActCommitsWithItsCause(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p := open(t, db, newClock())
 		failed := errors.New("the cause fails")
 		require.ErrorIs(t, p.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
@@ -34,7 +34,7 @@ func TestAnActCommitsWithItsCause(t *testing.T) {
 
 func TestNothingIsWrittenThatNobodyDeclared(t *testing.T) {
 	t.Parallel()
-	p := open(t, testkit.SQLite(t), newClock())
+	p := open(t, databasetest.SQLite(t), newClock())
 	p.inTx(func(ctx context.Context, tx *database.Tx) error {
 		require.ErrorContains(t, p.Append(ctx, tx, audit.Act{Action: "note.burn"}), "declares")
 		require.ErrorContains(t, p.Append(ctx, tx, audit.Act{Action: write, Details: map[string]any{"text": string(make([]byte, 5000))}}), "larger")
@@ -57,7 +57,7 @@ func TestNothingIsWrittenThatNobodyDeclared(t *testing.T) {
 // nothing is added to the one that was made.
 func TestRowsAreSealedInTheOrderInWhichTheyCanBeSeen(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		if db.Engine == database.SQLite {
 			return // one transaction writes at a time
 		}
@@ -93,7 +93,7 @@ func TestRowsAreSealedInTheOrderInWhichTheyCanBeSeen(t *testing.T) {
 // TestWorkersSealAtOnce has three processes seal what four write, and verifies meanwhile.
 func TestWorkersSealAtOnce(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk := newClock()
 		workers := []*process{open(t, db, clk), open(t, db, clk), open(t, db, clk)}
 		const writers, rows = 4, 40
@@ -141,7 +141,7 @@ func TestWorkersSealAtOnce(t *testing.T) {
 
 func TestABatchIsOfAThousandRowsAtMost(t *testing.T) {
 	t.Parallel()
-	p := open(t, testkit.SQLite(t), newClock())
+	p := open(t, databasetest.SQLite(t), newClock())
 	acts := make([]audit.Act, 2500)
 	for i := range acts {
 		acts[i] = audit.Act{Action: write}
@@ -162,7 +162,7 @@ func TestABatchIsOfAThousandRowsAtMost(t *testing.T) {
 // TestTheIDOfARowIsOfItsTime lets the clock stand still, and go back.
 func TestTheIDOfARowIsOfItsTime(t *testing.T) {
 	t.Parallel()
-	p := open(t, testkit.SQLite(t), newClock())
+	p := open(t, databasetest.SQLite(t), newClock())
 	for range 3 {
 		p.inTx(func(ctx context.Context, tx *database.Tx) error {
 			return p.Append(ctx, tx, audit.Act{Action: write}, audit.Act{Action: read})

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/audit"
-	"github.com/gatehouse/gatehouse/testkit"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 )
 
 // other is a value that each column does not have in the row or the seal that is altered.
@@ -54,7 +54,7 @@ func columnsOf(t *testing.T, table string) []string {
 // TestEveryColumnThatIsAlteredIsFoundAndNamed alters each column of a row, of a seal and of the chain's end in turn.
 func TestEveryColumnThatIsAlteredIsFoundAndNamed(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p := open(t, db, newClock())
 		p.sealed(newPeople())
 		_, faults := p.verify()
@@ -121,7 +121,7 @@ func TestWhatIsRemovedAddedOrMovedIsFoundAndNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+			databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 				p := open(t, db, newClock())
 				p.sealed(newPeople())
 				for _, sql := range c.do {
@@ -138,7 +138,7 @@ func TestWhatIsRemovedAddedOrMovedIsFoundAndNamed(t *testing.T) {
 // from the inside nothing is wrong with that.
 func TestAnAnchorFindsADatabaseThatWasPutBack(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p, who := open(t, db, newClock()), newPeople()
 		p.write(audit.Act{Action: write, Actor: who.ada})
 		p.seal()
@@ -172,7 +172,7 @@ func anchorOf(t *testing.T, text string) audit.Anchor {
 
 func TestTheUnsealedEndIsToldAsSuch(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p, who := open(t, db, newClock()), newPeople()
 		p.sealed(who)
 		p.write(audit.Act{Action: write, Actor: who.ada}, audit.Act{Action: write, Actor: who.ada})

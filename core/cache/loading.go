@@ -32,10 +32,19 @@ type Loading[K comparable, V any] struct {
 	load    func(context.Context, K) (V, error)
 	timeout time.Duration
 	ttl     atomic.Int64
-	entries *otter.Cache[K, held[V]]
+	entries entries[K, held[V]]
 
 	mu    sync.Mutex // guards loads, and orders writes to entries with invalidations
 	loads map[K]*loading[V]
+}
+
+// entries are those of an otter.Cache. Behind an interface, its hundreds of generic functions are compiled where a Loading is
+// made, and not in every package that knows one.
+type entries[K comparable, H any] interface {
+	GetIfPresent(key K) (H, bool)
+	Set(key K, value H) (H, bool)
+	Invalidate(key K) (H, bool)
+	InvalidateAll()
 }
 
 // held is a value and when it is used, in microseconds since 1970. Before from it is not used either: a clock that is set

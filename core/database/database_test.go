@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database/postgrestest"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/secret"
 )
@@ -429,7 +430,7 @@ func TestOldVersionsAreToldApart(t *testing.T) {
 
 func BenchmarkQueryRow(b *testing.B) {
 	stores := map[string]store{"sqlite": sqliteStore(b)}
-	if os.Getenv("TEST_POSTGRES_URL") != "" {
+	if postgrestest.Exists() {
 		stores["postgres"] = postgresStore(b)
 	}
 	for name, s := range stores {

@@ -2,18 +2,17 @@ package database
 
 import (
 	"context"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/database/postgrestest"
 	"github.com/gatehouse/gatehouse/core/secret"
 )
 
@@ -41,7 +40,7 @@ func (s store) open(t testing.TB, change ...func(*Settings, *Options)) *DB {
 func eachStore(t *testing.T, test func(t *testing.T, s store)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); test(t, sqliteStore(t)) })
-	if os.Getenv("TEST_POSTGRES_URL") == "" {
+	if !postgrestest.Exists() {
 		return
 	}
 	t.Run("postgres", func(t *testing.T) { t.Parallel(); test(t, postgresStore(t)) })
@@ -58,20 +57,11 @@ func sqliteStore(t testing.TB) store {
 	return store{name: "sqlite", settings: s}
 }
 
-var databases atomic.Int64
-
 // postgresStore makes a database of its own in the server of TEST_POSTGRES_URL.
 func postgresStore(t testing.TB) store {
 	t.Helper()
-	server := os.Getenv("TEST_POSTGRES_URL")
-	name := fmt.Sprintf("gatehouse_database_%d_%d", os.Getpid(), databases.Add(1))
-	admin(t, server, "CREATE DATABASE "+name)
-	t.Cleanup(func() { admin(t, server, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	u, err := url.Parse(server)
-	require.NoError(t, err)
-	u.Path = "/" + name
 	s := DefaultSettings()
-	s.URL, s.PoolMin, s.PoolMax = secret.New(u.String()), 0, 5
+	s.URL, s.PoolMin, s.PoolMax = secret.New(postgrestest.New(t)), 0, 5
 	return store{name: "postgres", settings: s}
 }
 

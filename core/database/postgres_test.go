@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/database/postgrestest"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/secret"
 )
@@ -147,7 +147,7 @@ func (s store) wire(t *testing.T) (store, *cable) {
 
 func TestServiceComesBackWithTheServer(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("TEST_POSTGRES_URL") == "" {
+	if !postgrestest.Exists() {
 		return
 	}
 	s := postgresStore(t)
@@ -179,7 +179,7 @@ func TestServiceComesBackWithTheServer(t *testing.T) {
 
 func TestConnectionsThatAreKeptOpenDoNotHoldUpTheStart(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("TEST_POSTGRES_URL") == "" {
+	if !postgrestest.Exists() {
 		return
 	}
 	for name, most := range map[string]int{"with room for others": 8, "without": 4} {
@@ -213,7 +213,7 @@ func TestConnectionsThatAreKeptOpenDoNotHoldUpTheStart(t *testing.T) {
 
 func TestAWrongDirectURLIsFoundEvenWhereNothingIsToBeMigrated(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("TEST_POSTGRES_URL") == "" {
+	if !postgrestest.Exists() {
 		return
 	}
 	s := postgresStore(t)
@@ -231,7 +231,7 @@ func TestAWrongDirectURLIsFoundEvenWhereNothingIsToBeMigrated(t *testing.T) {
 
 func TestReadOnlyServerIsDropped(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("TEST_POSTGRES_URL") == "" {
+	if !postgrestest.Exists() {
 		return
 	}
 	s := postgresStore(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database/postgrestest"
 	"github.com/gatehouse/gatehouse/core/errs"
 )
 
@@ -261,7 +261,7 @@ func TestHeldWriteHandleIsUnavailable(t *testing.T) {
 
 func BenchmarkInTx(b *testing.B) {
 	for name, open := range map[string]func(testing.TB) store{"sqlite": sqliteStore, "postgres": postgresStore} {
-		if name == "postgres" && os.Getenv("TEST_POSTGRES_URL") == "" {
+		if name == "postgres" && !postgrestest.Exists() {
 			continue
 		}
 		b.Run(name, func(b *testing.B) {

@@ -16,8 +16,8 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // outside is a destination outside the program that notes what it took. It is safe for concurrent use.
@@ -69,7 +69,7 @@ func (d *outside) oneByOne(send func(written) error) *outside {
 
 func TestADestinationOutsideGetsEachEventInBatches(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		d := newOutside("broker.notes")
 		p := open(t, db, setup{destinations: []event.Destination{d}})
 		ada, eve := account.NewID(), account.NewID()
@@ -89,7 +89,7 @@ func TestADestinationOutsideGetsEachEventInBatches(t *testing.T) {
 
 func TestWhatADestinationOutsideCannotTakeHoldsUpItsSubjectAloneAndIsSetAside(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk := newClock()
 		d := newOutside("broker.notes").oneByOne(func(w written) error {
 			if w.N == 0 {
@@ -121,7 +121,7 @@ func TestWhatADestinationOutsideCannotTakeHoldsUpItsSubjectAloneAndIsSetAside(t 
 
 func TestWhatIsPermanentIsSetAsideAtOnce(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		d := newOutside("broker.notes").oneByOne(func(w written) error {
 			if w.N == 1 {
 				return fmt.Errorf("send: %w", event.Permanent(errors.New("too large")))
@@ -141,7 +141,7 @@ func TestWhatIsPermanentIsSetAsideAtOnce(t *testing.T) {
 
 func TestWhatWaitsBehindAnEventThatHasOneAttemptGoesOn(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		d := newOutside("broker.notes").oneByOne(func(w written) error {
 			if w.N == 0 {
 				return errors.New("cannot take it")
@@ -165,7 +165,7 @@ func TestADestinationThatIsAwayCostsNoAttempt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+			databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 				clk := newClock()
 				var away atomic.Bool
 				d := newOutside("broker.notes")
@@ -196,7 +196,7 @@ func TestADestinationThatIsAwayCostsNoAttempt(t *testing.T) {
 
 func TestABatchThatIsTakenInPartGoesOnWithTheRest(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk := newClock()
 		var once atomic.Bool
 		d := newOutside("broker.notes")
@@ -234,7 +234,7 @@ func TestABatchThatIsTakenInPartGoesOnWithTheRest(t *testing.T) {
 // TestASlowDestinationHoldsUpNoOther holds one for as long as the other needs.
 func TestASlowDestinationHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		slow, fast := newOutside("broker.slow"), newOutside("broker.fast")
 		begun, release := make(chan struct{}), make(chan struct{})
 		var once sync.Once
@@ -261,7 +261,7 @@ func TestASlowDestinationHoldsUpNoOther(t *testing.T) {
 
 func TestDestinationsComeAndGoWhileItRuns(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		var mu sync.Mutex
 		var listed []event.Destination
 		source := event.Source{Name: "hooks", List: func(context.Context) ([]event.Destination, error) {
@@ -310,7 +310,7 @@ func TestDestinationsComeAndGoWhileItRuns(t *testing.T) {
 // TestAStopWaitsForADestinationALittle has one that never ends by itself.
 func TestAStopWaitsForADestinationALittle(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		d := newOutside("broker.notes")
 		begun := make(chan struct{})
 		d.publish = func(ctx context.Context, batch []event.Envelope) []error {
@@ -333,7 +333,7 @@ func TestAStopWaitsForADestinationALittle(t *testing.T) {
 // TestALeaseOutlivesASlowBatch takes longer for a batch than a lease is given for.
 func TestALeaseOutlivesASlowBatch(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		d := newOutside("broker.notes")
 		begun := make(chan struct{}, 9)
 		d.publish = func(ctx context.Context, _ []event.Envelope) []error {
@@ -359,7 +359,7 @@ func TestALeaseOutlivesASlowBatch(t *testing.T) {
 // TestHundredsOfDestinationsThatIdleAskLittle takes ten seconds, as TestAnIdleRelayAsksLittle does, from when all have come to rest.
 func TestHundredsOfDestinationsThatIdleAskLittle(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		var statements atomic.Int64
 		var hooks []event.Destination
 		for i := range 300 {
@@ -437,7 +437,7 @@ func TestOneByOneLeavesOutWhatFollowsOnWhatWasNotTaken(t *testing.T) {
 
 func TestNamesOfDestinationsAreChecked(t *testing.T) {
 	t.Parallel()
-	db := testkit.SQLite(t)
+	db := databasetest.SQLite(t)
 	for _, names := range [][]string{{"broker"}, {"Broker.x"}, {"broker."}, {"broker.x y"}, {"broker.x", "broker.x"}} {
 		var all []event.Destination
 		for _, n := range names {

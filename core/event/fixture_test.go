@@ -14,11 +14,12 @@ import (
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/push"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/core/token"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // written is what these tests tell: note N of somebody.
@@ -44,7 +45,7 @@ type process struct {
 	db   *database.DB
 	bus  *push.Bus
 	jobs *job.Queue
-	logs *testkit.Logs
+	logs *logtest.Logs
 }
 
 type setup struct {
@@ -57,7 +58,7 @@ type setup struct {
 }
 
 // open brings up a process that takes events for the subscriptions.
-func open(t testing.TB, on testkit.Database, s setup) *process {
+func open(t testing.TB, on databasetest.Database, s setup) *process {
 	t.Helper()
 	settings := on.Settings()
 	settings.PoolMin, settings.PoolMax, settings.AcquireDeadline = 0, 20, 30*time.Second
@@ -68,7 +69,7 @@ func open(t testing.TB, on testkit.Database, s setup) *process {
 		{Module: "core", FS: database.JoinFS(token.Migrations, event.Migrations)}, {Module: job.MigrationsName, FS: job.Migrations()},
 	})
 	require.NoError(t, err)
-	p := &process{db: db, bus: &push.Bus{}, logs: &testkit.Logs{}}
+	p := &process{db: db, bus: &push.Bus{}, logs: &logtest.Logs{}}
 	p.Outbox = event.NewOutbox(p.bus)
 	event.Declare[written](p.Outbox, "somebody wrote a note")
 	event.Declare[ignored](p.Outbox, "somebody wrote a note that nobody reads")

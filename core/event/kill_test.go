@@ -14,8 +14,8 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // victimDatabase tells the process that is to be killed where its events are.
@@ -39,7 +39,7 @@ func inOrder(took func()) event.Subscription {
 func TestKilledWorkersLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
 	if url := os.Getenv(victimDatabase); url != "" {
-		open(t, testkit.Database{URL: url}, setup{subscriptions: []event.Subscription{inOrder(func() { fmt.Println("took one") })}}).start(t)
+		open(t, databasetest.Database{URL: url}, setup{subscriptions: []event.Subscription{inOrder(func() { fmt.Println("took one") })}}).start(t)
 		<-t.Context().Done()
 		return
 	}
@@ -47,7 +47,7 @@ func TestKilledWorkersLoseAndDoubleNothing(t *testing.T) {
 	if os.Getenv("TEST_SOAK") != "" {
 		kills = 20
 	}
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		took := make(chan struct{}, 1<<16)
 		p := open(t, db, setup{subscriptions: []event.Subscription{inOrder(func() { took <- struct{}{} })}})
 		_, err := p.db.Exec(t.Context(), `CREATE TABLE notes_last (owner TEXT PRIMARY KEY, n INTEGER NOT NULL)`)
@@ -84,7 +84,7 @@ func TestKilledWorkersLoseAndDoubleNothing(t *testing.T) {
 }
 
 // killInTheMiddle starts a worker and kills it after it has handed on so many events.
-func killInTheMiddle(t *testing.T, db testkit.Database, after int) {
+func killInTheMiddle(t *testing.T, db databasetest.Database, after int) {
 	t.Helper()
 	victim := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledWorkersLoseAndDoubleNothing$")
 	victim.Env = append(os.Environ(), victimDatabase+"="+db.URL)

@@ -13,14 +13,14 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/push"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 func TestAnEventIsACloudEvent(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk := newClock()
 		p := open(t, db, setup{clock: clk})
 		ada := account.NewID()
@@ -38,7 +38,7 @@ func TestAnEventIsACloudEvent(t *testing.T) {
 
 func TestAnEventIsThereWhenAndOnlyWhenItsCauseIs(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p := open(t, db, setup{})
 		no := errors.New("no")
 		require.ErrorIs(t, p.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
@@ -53,7 +53,7 @@ func TestAnEventIsThereWhenAndOnlyWhenItsCauseIs(t *testing.T) {
 
 func TestWhatWasNotDeclaredIsNotTold(t *testing.T) {
 	t.Parallel()
-	p := open(t, testkit.SQLite(t), setup{})
+	p := open(t, databasetest.SQLite(t), setup{})
 	for what, e := range map[string]event.Event{"an unknown type": stranger{account.NewID()}, "about nobody": written{N: 1}, "large": written{UserID: account.NewID(), Text: strings.Repeat("x", 65<<10)}} {
 		require.Error(t, p.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error { return p.Append(ctx, tx, e) }), what)
 	}
@@ -118,7 +118,7 @@ func TestASchemaSaysWhatTheDataIs(t *testing.T) {
 
 func TestWhatIsPersonalGoesWithTheAccount(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		p := open(t, db, setup{subscriptions: []event.Subscription{l.reads("notes.index", func(w written) error {
 			if w.N == 2 {
@@ -156,7 +156,7 @@ func TestWhatIsPersonalGoesWithTheAccount(t *testing.T) {
 
 func TestEventsAreKeptForTheRetentionAndUntilEveryDestinationHasThem(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk, l, ada := newClock(), newLog(), account.NewID()
 		s := setup{clock: clk, settings: event.Settings{Retention: 24 * time.Hour, MaxAttempts: 2}, subscriptions: []event.Subscription{
 			l.reads("notes.index", func(w written) error {
@@ -199,7 +199,7 @@ func TestEventsAreKeptForTheRetentionAndUntilEveryDestinationHasThem(t *testing.
 func TestManyEventsExpireStepByStep(t *testing.T) {
 	t.Parallel()
 	clk := newClock()
-	p := open(t, testkit.SQLite(t), setup{clock: clk, subscriptions: []event.Subscription{newLog().reads("notes.index", nil)}})
+	p := open(t, databasetest.SQLite(t), setup{clock: clk, subscriptions: []event.Subscription{newLog().reads("notes.index", nil)}})
 	for range 25 {
 		require.NoError(t, p.db.InTx(t.Context(), func(ctx context.Context, tx *database.Tx) error {
 			for range 100 {
@@ -218,7 +218,7 @@ func TestManyEventsExpireStepByStep(t *testing.T) {
 
 func TestOperatorsSeeWhatHasBecomeOfAnEvent(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		p := open(t, db, setup{subscriptions: []event.Subscription{l.reads("notes.index", nil), l.reads("notes.mirror", func(w written) error {
 			if w.N == 1 {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // smallTables have a row for each destination, or one, or are what a statement has gathered already.
@@ -30,7 +30,7 @@ var indexes = []string{
 // destination. No statement scans, and every index is of use to one.
 func TestNoStatementOfTheRelayScansItsTables(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		var mu sync.Mutex
 		distinct := map[string]database.Statement{}
 		noting := false

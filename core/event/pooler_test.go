@@ -9,17 +9,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // TestBehindAPoolerEachEventIsDeliveredOnceAndInOrder has two workers and twelve writers at five connections to the server.
 func TestBehindAPoolerEachEventIsDeliveredOnceAndInOrder(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(testkit.PgBouncerVariable) == "" {
+	if os.Getenv(databasetest.PgBouncerVariable) == "" {
 		return
 	}
-	db, l := testkit.Pooled(t), newLog()
+	db, l := databasetest.Pooled(t), newLog()
 	s := setup{subscriptions: []event.Subscription{l.reads("notes.index", nil)}}
 	p := open(t, db, s)
 	for range 2 {

@@ -14,13 +14,13 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 func TestEachDestinationGetsEachEventOnce(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		a, b := newLog(), newLog()
 		p := open(t, db, setup{subscriptions: []event.Subscription{a.reads("notes.index", nil), b.reads("notes.mirror", nil)}})
 		p.start(t)
@@ -44,7 +44,7 @@ func TestAHeldTransactionLosesNothing(t *testing.T) {
 		return // SQLite has one writer: nothing can be held
 	}
 	l := newLog()
-	p := open(t, testkit.Postgres(t), setup{subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
+	p := open(t, databasetest.Postgres(t), setup{subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
 	p.start(t)
 	ada, eve := account.NewID(), account.NewID()
 	wrote, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -74,7 +74,7 @@ func TestAHeldTransactionLosesNothing(t *testing.T) {
 // ids in another order than that of the row.
 func TestOrderPerSubjectHoldsUnderConcurrency(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		subs := []event.Subscription{l.reads("notes.index", nil)}
 		p := open(t, db, setup{subscriptions: subs})
@@ -122,7 +122,7 @@ func TestOrderPerSubjectHoldsUnderConcurrency(t *testing.T) {
 
 func TestFourWorkersShareTheWorkAndDoEachEventOnce(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		events := 1000
 		if os.Getenv("TEST_SOAK") != "" {
 			events = 10_000
@@ -132,7 +132,7 @@ func TestFourWorkersShareTheWorkAndDoEachEventOnce(t *testing.T) {
 }
 
 // each writes so many events from several transactions at once while four workers run, and wants each effect once.
-func each(t *testing.T, db testkit.Database, events int) {
+func each(t *testing.T, db databasetest.Database, events int) {
 	t.Helper()
 	l := newLog()
 	index := event.Subscribe("notes.index", event.On(func(ctx context.Context, tx *database.Tx, r event.Received[written]) error {
@@ -181,7 +181,7 @@ func each(t *testing.T, db testkit.Database, events int) {
 // TestAPoisonedEventHoldsUpItsSubjectAloneAndIsSetAside follows one that no attempt mends.
 func TestAPoisonedEventHoldsUpItsSubjectAloneAndIsSetAside(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk, l := newClock(), newLog()
 		var attempts atomic.Int64
 		p := open(t, db, setup{clock: clk, settings: event.Settings{Retention: time.Hour, MaxAttempts: 3}, subscriptions: []event.Subscription{
@@ -227,7 +227,7 @@ func TestAPoisonedEventHoldsUpItsSubjectAloneAndIsSetAside(t *testing.T) {
 
 func TestADestinationThatTakesNothingIsLetAloneForAWhile(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk, l := newClock(), newLog()
 		var away atomic.Bool
 		var asked atomic.Int64
@@ -262,7 +262,7 @@ func TestADestinationThatTakesNothingIsLetAloneForAWhile(t *testing.T) {
 // committed.
 func TestAKilledWorkersDestinationsAreTakenOver(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk, l := newClock(), newLog()
 		p := open(t, db, setup{clock: clk, subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
 		n, err := p.db.Exec(t.Context(), `UPDATE gatehouse_event_destinations SET lease_owner = 'the dead', lease_until = ?`, clk.Now().Add(10*time.Second))
@@ -286,7 +286,7 @@ func TestAWorkerThatLostItsLeaseHasNoEffect(t *testing.T) {
 	l := newLog()
 	var p *process
 	stolen := false
-	p = open(t, testkit.Postgres(t), setup{subscriptions: []event.Subscription{l.reads("notes.index", func(written) error {
+	p = open(t, databasetest.Postgres(t), setup{subscriptions: []event.Subscription{l.reads("notes.index", func(written) error {
 		if stolen {
 			return nil
 		}
@@ -304,7 +304,7 @@ func TestAWorkerThatLostItsLeaseHasNoEffect(t *testing.T) {
 
 func TestAStopWaitsForTheHandlerAndLetsAnotherGoOn(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l, began, release := newLog(), make(chan struct{}, 9), make(chan struct{})
 		subs := []event.Subscription{l.reads("notes.index", func(written) error {
 			began <- struct{}{}
@@ -330,7 +330,7 @@ func TestAStopWaitsForTheHandlerAndLetsAnotherGoOn(t *testing.T) {
 // TestEventsOfAnotherProcessAreHandedOnSoon: a command or a server without a worker writes them.
 func TestEventsOfAnotherProcessAreHandedOnSoon(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		subs := []event.Subscription{l.reads("notes.index", nil)}
 		worker, command := open(t, db, setup{subscriptions: subs}), open(t, db, setup{subscriptions: subs})
@@ -348,7 +348,7 @@ func TestEventsOfAnotherProcessAreHandedOnSoon(t *testing.T) {
 
 func TestAStandingTellsHowFarADestinationIs(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p := open(t, db, setup{subscriptions: []event.Subscription{newLog().reads("notes.index", func(written) error { return errors.New("no") })}})
 		require.Equal(t, []string{"notes.index"}, p.Destinations())
 		p.write(t, account.NewID(), 1)
@@ -363,7 +363,7 @@ func TestAStandingTellsHowFarADestinationIs(t *testing.T) {
 // TestAnIdleRelayAsksLittle takes ten seconds, so that the slow looks are among what it counts.
 func TestAnIdleRelayAsksLittle(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		var statements atomic.Int64
 		p := open(t, db, setup{subscriptions: []event.Subscription{newLog().reads("notes.index", nil)}, observe: func(context.Context, database.Statement) { statements.Add(1) }})
 		p.start(t)

@@ -14,13 +14,13 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 func TestANewSubscriptionGetsWhatComesFromThenOnAndTheRestByReplay(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk, old, young := newClock(), newLog(), newLog()
 		first := open(t, db, setup{clock: clk, subscriptions: []event.Subscription{old.reads("notes.index", nil)}})
 		ada := account.NewID()
@@ -64,7 +64,7 @@ func idsOf(l *log) string {
 
 func TestWhatBelongsToAReplayCommitsWithIt(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		p := open(t, db, setup{settings: event.Settings{Retention: time.Hour, MaxAttempts: 1}, subscriptions: []event.Subscription{l.reads("notes.index", func(w written) error {
 			if w.N == 0 {
@@ -126,7 +126,7 @@ func TestWhatBelongsToAReplayCommitsWithIt(t *testing.T) {
 
 func TestALargeReplayHasSeveralTransactions(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		p := open(t, db, setup{subscriptions: []event.Subscription{newLog().reads("notes.index", nil)}})
 		p.write(t, account.NewID(), upTo(501)...)
 		p.drain(t)
@@ -143,7 +143,7 @@ func TestALargeReplayHasSeveralTransactions(t *testing.T) {
 
 func TestWhatIsDeadCanBeTriedAgain(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		var mended atomic.Bool
 		p := open(t, db, setup{settings: event.Settings{Retention: time.Hour, MaxAttempts: 1}, subscriptions: []event.Subscription{l.reads("notes.index", func(w written) error {

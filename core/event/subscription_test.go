@@ -2,18 +2,17 @@ package event_test
 
 import (
 	"context"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/postgrestest"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/push"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
-func hasPostgres() bool { return os.Getenv(testkit.PostgresVariable) != "" }
+func hasPostgres() bool { return postgrestest.Exists() }
 
 func TestASubscriptionThatCannotWorkIsRefused(t *testing.T) {
 	t.Parallel()

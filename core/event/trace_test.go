@@ -9,13 +9,13 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 func TestAnEventNamesTheTraceOfItsCause(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		p := open(t, db, setup{subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
 		traced := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{

@@ -9,9 +9,9 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/job"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // turns lists the jobs of a state that hand events to subscriptions.
@@ -37,7 +37,7 @@ func (p *process) work(t testing.TB) {
 
 func TestAJobHandsASubscriptionItsEventsInOrder(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		p := open(t, db, setup{subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
 		ada := account.NewID()
@@ -57,7 +57,7 @@ func TestAJobHandsASubscriptionItsEventsInOrder(t *testing.T) {
 
 func TestWhatASubscriptionDoesNotWantCostsNoJob(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		p := open(t, db, setup{subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
 		ada := account.NewID()
@@ -87,7 +87,7 @@ func TestWhatASubscriptionDoesNotWantCostsNoJob(t *testing.T) {
 
 func TestATurnThatIsLostIsOrderedAgain(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk, l := newClock(), newLog()
 		p := open(t, db, setup{clock: clk, subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
 		p.write(t, account.NewID(), 1)
@@ -107,7 +107,7 @@ func TestATurnThatIsLostIsOrderedAgain(t *testing.T) {
 // TestATurnThatComesLateDoesNothing: it waited so long for a worker that another has the subscription.
 func TestATurnThatComesLateDoesNothing(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		clk, l := newClock(), newLog()
 		p := open(t, db, setup{clock: clk, subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
 		p.write(t, account.NewID(), 1)
@@ -125,7 +125,7 @@ func TestATurnThatComesLateDoesNothing(t *testing.T) {
 // TestAnotherVersionsWorkerLeavesASubscriptionThatItDoesNotHave is what happens while versions change.
 func TestAnotherVersionsWorkerLeavesASubscriptionThatItDoesNotHave(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		before := open(t, db, setup{})
 		after := open(t, db, setup{subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
@@ -142,7 +142,7 @@ func TestAnotherVersionsWorkerLeavesASubscriptionThatItDoesNotHave(t *testing.T)
 // TestATurnThatFailsIsTriedAgainUnderItsLease has the table away that the turn asks for, as a database that has trouble.
 func TestATurnThatFailsIsTriedAgainUnderItsLease(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		l := newLog()
 		p := open(t, db, setup{subscriptions: []event.Subscription{l.reads("notes.index", nil)}})
 		p.write(t, account.NewID(), 1)

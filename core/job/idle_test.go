@@ -18,8 +18,8 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/job"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // idleArgs are jobs that never come, in queues of their own.
@@ -43,7 +43,7 @@ func TestAnIdleWorkerAsksLittle(t *testing.T) {
 	for _, workers := range []int{1, 2} {
 		t.Run(strconv.Itoa(workers), func(t *testing.T) {
 			t.Parallel()
-			testkit.EachDB(t, func(t *testing.T, at testkit.Database) {
+			databasetest.Each(t, func(t *testing.T, at databasetest.Database) {
 				const most = 4.2 // of the five that a worker may ask; the rest is ours
 				rate := idling(t, at, workers, watch)
 				t.Logf("%.2f statements a second and worker", rate)
@@ -54,7 +54,7 @@ func TestAnIdleWorkerAsksLittle(t *testing.T) {
 }
 
 // idling gives the statements of each worker in a second.
-func idling(t *testing.T, at testkit.Database, workers int, watch time.Duration) float64 {
+func idling(t *testing.T, at databasetest.Database, workers int, watch time.Duration) float64 {
 	t.Helper()
 	migrated(t, at)
 	var statements atomic.Int64
@@ -72,7 +72,7 @@ func idling(t *testing.T, at testkit.Database, workers int, watch time.Duration)
 	return float64(statements.Load()-before) / watch.Seconds() / float64(workers)
 }
 
-func migrated(t *testing.T, at testkit.Database) {
+func migrated(t *testing.T, at databasetest.Database) {
 	t.Helper()
 	s := at.Settings()
 	s.PoolMin = 0
@@ -84,7 +84,7 @@ func migrated(t *testing.T, at testkit.Database) {
 }
 
 // counted is a queue on connections that count.
-func counted(t *testing.T, at testkit.Database, statements *atomic.Int64, o job.QueueOptions) *job.Queue {
+func counted(t *testing.T, at databasetest.Database, statements *atomic.Int64, o job.QueueOptions) *job.Queue {
 	t.Helper()
 	var pool *pgxpool.Pool
 	var write *sql.DB

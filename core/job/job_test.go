@@ -17,8 +17,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/job"
-	"github.com/gatehouse/gatehouse/testkit"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,15 +34,15 @@ func (errandArgs) Kind() string { return "test.errand" }
 // place is a database with River's tables, and the log of the queues on it.
 type place struct {
 	db   *database.DB
-	logs *testkit.Logs
+	logs *logtest.Logs
 }
 
 func onEach(t *testing.T, run func(t *testing.T, p place)) {
 	t.Helper()
-	testkit.EachDB(t, func(t *testing.T, at testkit.Database) { run(t, newPlace(t, at)) })
+	databasetest.Each(t, func(t *testing.T, at databasetest.Database) { run(t, newPlace(t, at)) })
 }
 
-func newPlace(t *testing.T, at testkit.Database) place {
+func newPlace(t *testing.T, at databasetest.Database) place {
 	t.Helper()
 	s := at.Settings()
 	s.PoolMin, s.PoolMax = 0, 15
@@ -51,7 +52,7 @@ func newPlace(t *testing.T, at testkit.Database) place {
 	t.Cleanup(db.Close)
 	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: job.MigrationsName, FS: job.Migrations()}})
 	require.NoError(t, err)
-	return place{db: db, logs: &testkit.Logs{}}
+	return place{db: db, logs: &logtest.Logs{}}
 }
 
 func (p place) open(t *testing.T, o job.QueueOptions) *job.Queue {

@@ -10,19 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/job"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // TestBehindAPoolerEachJobIsWorkedOnceIfItsCauseIsThere has two workers of twenty jobs each at five connections to the
 // server, and undoes every third cause.
 func TestBehindAPoolerEachJobIsWorkedOnceIfItsCauseIsThere(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(testkit.PgBouncerVariable) == "" {
+	if os.Getenv(databasetest.PgBouncerVariable) == "" {
 		return
 	}
 	const causes = 150
-	p := newPlace(t, testkit.Pooled(t))
+	p := newPlace(t, databasetest.Pooled(t))
 	var c count
 	ran := make(chan struct{}, 2*causes)
 	work := func(ctx context.Context, j job.Job[errandArgs]) error {
@@ -74,8 +74,8 @@ func TestBehindAPoolerEachJobIsWorkedOnceIfItsCauseIsThere(t *testing.T) {
 
 func TestBehindAPoolerAThousandAtOnceMakeOneUniqueJob(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(testkit.PgBouncerVariable) == "" {
+	if os.Getenv(databasetest.PgBouncerVariable) == "" {
 		return
 	}
-	newPlace(t, testkit.Pooled(t)).requireOneOfAThousand(t)
+	newPlace(t, databasetest.Pooled(t)).requireOneOfAThousand(t)
 }

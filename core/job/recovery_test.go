@@ -16,8 +16,8 @@ import (
 	"github.com/gatehouse/gatehouse/core/database"
 	"github.com/gatehouse/gatehouse/core/job"
 	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/internal/testenv"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // set changes rows of River's, as time or a crash would.
@@ -156,7 +156,7 @@ func outlive(t *testing.T, server *testenv.Postgres, pooler string) {
 	defer db.Close()
 	_, err = db.Migrate(t.Context(), []database.Migrations{{Module: job.MigrationsName, FS: job.Migrations()}})
 	require.NoError(t, err)
-	p := place{db: db, logs: &testkit.Logs{}}
+	p := place{db: db, logs: &logtest.Logs{}}
 	ran := make(chan int, 4)
 	q := p.open(t, job.QueueOptions{Handlers: []job.Handler{job.Handle(job.Options{}, func(_ context.Context, j job.Job[errandArgs]) error { ran <- j.Args.Number; return nil })}})
 	w, err := q.Start(t.Context(), job.Settings{Concurrency: 2})

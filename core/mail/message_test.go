@@ -12,16 +12,16 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/mail"
+	"github.com/gatehouse/gatehouse/core/mail/mailtest"
 	"github.com/gatehouse/gatehouse/core/secret"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 var start = time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)
 
 // mailbox gives a sender that writes to a folder, and the folder.
-func mailbox(t *testing.T, clk clock.Clock) (*mail.Sender, testkit.Mailbox) {
+func mailbox(t *testing.T, clk clock.Clock) (*mail.Sender, mailtest.Mailbox) {
 	t.Helper()
-	box := testkit.Mailbox{Folder: filepath.Join(t.TempDir(), "data", "mail")}
+	box := mailtest.Mailbox{Folder: filepath.Join(t.TempDir(), "data", "mail")}
 	s, err := mail.Open(mail.Settings{URL: secret.New("dir:" + box.Folder), From: "Müller & Söhne <post@müller.example>"}, mail.Options{Clock: clk})
 	require.NoError(t, err)
 	return s, box

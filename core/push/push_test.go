@@ -2,7 +2,6 @@ package push_test
 
 import (
 	"context"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,37 +11,38 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/cache/redistest"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
+	"github.com/gatehouse/gatehouse/core/database/postgrestest"
 	"github.com/gatehouse/gatehouse/core/push"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // eachPlace runs a case with each set of channels there may be.
 func eachPlace(t *testing.T, run func(t *testing.T, p place)) {
 	t.Helper()
-	if os.Getenv(testkit.PostgresVariable) == "" {
+	if !postgrestest.Exists() {
 		return
 	}
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		run(t, place{database: testkit.Postgres(t).URL, prefix: "none"})
+		run(t, place{database: databasetest.Postgres(t).URL, prefix: "none"})
 	})
 	if redistest.URL().IsZero() {
 		return
 	}
 	t.Run("postgres and redis", func(t *testing.T) {
 		t.Parallel()
-		run(t, place{database: testkit.Postgres(t).URL, redis: redistest.URL(), prefix: unique()})
+		run(t, place{database: databasetest.Postgres(t).URL, redis: redistest.URL(), prefix: unique()})
 	})
 }
 
 // bothChannels runs a case on PostgreSQL and a Redis of its own that it may stop.
 func bothChannels(t *testing.T, run func(t *testing.T, p place, server *redistest.Server)) {
 	t.Helper()
-	if os.Getenv(testkit.PostgresVariable) == "" {
+	if !postgrestest.Exists() {
 		return
 	}
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		run(t, place{database: testkit.Postgres(t).URL, redis: server.URL(), prefix: "push"}, server)
+		run(t, place{database: databasetest.Postgres(t).URL, redis: server.URL(), prefix: "push"}, server)
 	})
 }
 
@@ -93,7 +93,7 @@ func TestValuesAreKeptForAMinuteWhileEveryChannelIsAlive(t *testing.T) {
 
 func TestValuesAreKeptForASecondOnSQLite(t *testing.T) {
 	t.Parallel()
-	a := start(t, place{database: testkit.SQLite(t).URL, prefix: "none"}, &atomic.Int64{})
+	a := start(t, place{database: databasetest.SQLite(t).URL, prefix: "none"}, &atomic.Int64{})
 	a.ready()
 	require.Empty(t, a.bus.Channels())
 	a.read(1)
@@ -326,14 +326,14 @@ func TestAMessageThatNobodyUnderstandsForgetsEverything(t *testing.T) {
 
 func TestATopicIsFollowedOnce(t *testing.T) {
 	t.Parallel()
-	a := start(t, place{database: testkit.SQLite(t).URL, prefix: "none"}, &atomic.Int64{})
+	a := start(t, place{database: databasetest.SQLite(t).URL, prefix: "none"}, &atomic.Int64{})
 	require.Panics(t, func() { push.Follow(a.bus, "numbers", a.cache, parseNumber) })
 }
 
 func TestABusThatWasNeverOpenedTakesChanges(t *testing.T) {
 	t.Parallel()
 	var b push.Bus
-	a := start(t, place{database: testkit.SQLite(t).URL, prefix: "none"}, &atomic.Int64{})
+	a := start(t, place{database: databasetest.SQLite(t).URL, prefix: "none"}, &atomic.Int64{})
 	push.Follow(&b, "numbers", a.cache, parseNumber).Changed(1)
 	require.NoError(t, b.Wait(t.Context()))
 	b.Close()

@@ -34,7 +34,7 @@ const (
 var durations = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 type metrics struct {
-	provider *sdkmetric.MeterProvider
+	shutdown func(context.Context) error // of the provider, whose type would take its generic code along to every package that knows ours
 	meter    metric.Meter
 	handler  http.Handler
 	requests metric.Float64Histogram
@@ -64,7 +64,7 @@ func newMetrics(res *resource.Resource, log *slog.Logger, most int) (*metrics, e
 	}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(res),
 		sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter), sdkmetric.WithCardinalityLimit(most))
-	m := &metrics{provider: provider, meter: provider.Meter("gatehouse"), most: most}
+	m := &metrics{shutdown: provider.Shutdown, meter: provider.Meter("gatehouse"), most: most}
 	m.requests, err = m.meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
 		metric.WithDescription("How long requests took, by route pattern, method and status."), metric.WithExplicitBucketBoundaries(durations...))
 	if err != nil {

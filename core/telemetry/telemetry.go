@@ -65,7 +65,7 @@ func Open(ctx context.Context, s Settings, o Options) (*Telemetry, error) {
 	}
 	tr, err := newTraces(ctx, res, o.Getenv, log)
 	if err != nil {
-		return nil, errors.Join(err, m.provider.Shutdown(ctx))
+		return nil, errors.Join(err, m.shutdown(ctx))
 	}
 	return &Telemetry{log: log, metrics: m, traces: tr}, nil
 }
@@ -84,5 +84,5 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 	if t.traces != nil {
 		traces = t.traces.shutdown(ctx)
 	}
-	return errors.Join(traces, t.metrics.provider.Shutdown(ctx))
+	return errors.Join(traces, t.metrics.shutdown(ctx))
 }

@@ -26,9 +26,9 @@ const (
 )
 
 type traces struct {
-	provider *sdktrace.TracerProvider
-	tracer   trace.Tracer
-	sender   *sender
+	end    func(context.Context) error // of the provider
+	tracer trace.Tracer
+	sender *sender
 }
 
 // newTraces gives nil where no collector is named.
@@ -44,7 +44,7 @@ func newTraces(ctx context.Context, res *resource.Resource, getenv func(string) 
 	}
 	s := newSender(exporter, log)
 	provider := sdktrace.NewTracerProvider(sdktrace.WithResource(res), sdktrace.WithBatcher(s, sdktrace.WithExportTimeout(exportTimeout)))
-	return &traces{provider: provider, tracer: provider.Tracer("gatehouse"), sender: s}, nil
+	return &traces{end: provider.Shutdown, tracer: provider.Tracer("gatehouse"), sender: s}, nil
 }
 
 // collector is the URL that traces go to, by OpenTelemetry's rules: the variable for traces as it is, the general one with
@@ -71,7 +71,7 @@ func collector(getenv func(string) string) (string, error) {
 func (t *traces) shutdown(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, t.sender.abandon) // or what is in flight would outlive us
 	defer stop()
-	return t.provider.Shutdown(ctx)
+	return t.end(ctx)
 }
 
 // Span is the part of a trace that one request is. The zero Span records nothing.

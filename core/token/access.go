@@ -56,7 +56,13 @@ type Access struct {
 	audience string
 	ttl      time.Duration
 	prefix   string // the payload up to the value of sub
-	verified *otter.Cache[[sha256.Size]byte, *verification]
+	verified verifications
+}
+
+// verifications are those of an otter.Cache, whose generic code an interface keeps out of the packages that know an Access.
+type verifications interface {
+	GetIfPresent(digest [sha256.Size]byte) (*verification, bool)
+	Set(digest [sha256.Size]byte, v *verification) (*verification, bool)
 }
 
 // verification is a token that was found good, by the keys of one set.

@@ -269,7 +269,7 @@ func TestACachedTokenDiesWithItsKey(t *testing.T) {
 		clk.Advance(time.Minute)
 		_, err = a.Verify(t.Context(), token)
 		require.ErrorIs(t, err, errUnknownKey)
-		a.verified.InvalidateAll()
+		remembered(a).InvalidateAll()
 		_, err = a.Verify(t.Context(), token)
 		require.ErrorIs(t, err, errUnknownKey)
 	})
@@ -291,19 +291,19 @@ func TestGarbageGrowsNoCache(t *testing.T) {
 		_, err := a.Verify(t.Context(), fmt.Sprintf("%s%d", good, i))
 		require.ErrorIs(t, err, ErrInvalid)
 	}
-	require.Equal(t, 1, a.verified.EstimatedSize())
+	require.Equal(t, 1, remembered(a).EstimatedSize())
 }
 
 func TestTheCacheOfVerifiedTokensIsBounded(t *testing.T) {
 	t.Parallel()
 	a, _ := memoryAccess(t, EdDSA)
-	a.verified.SetMaximum(64)
+	remembered(a).SetMaximum(64)
 	for range 1_000 {
 		_, err := a.Verify(t.Context(), issue(t, a))
 		require.NoError(t, err)
 	}
-	a.verified.CleanUp()
-	require.LessOrEqual(t, a.verified.EstimatedSize(), 64)
+	remembered(a).CleanUp()
+	require.LessOrEqual(t, remembered(a).EstimatedSize(), 64)
 }
 
 func TestTheNewestActiveKeySigns(t *testing.T) {

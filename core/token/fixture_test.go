@@ -3,23 +3,20 @@ package token
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
+	"github.com/maypok86/otter/v2"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
-	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,54 +28,23 @@ const (
 
 var testStart = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// store opens the same fresh, migrated database any number of times.
-type store struct {
-	engine database.Engine
-	url    string
+// remembered is the cache of verified tokens itself.
+func remembered(a *Access) *otter.Cache[[sha256.Size]byte, *verification] {
+	return a.verified.(*otter.Cache[[sha256.Size]byte, *verification])
 }
+
+// store opens the same fresh, migrated database any number of times.
+type store struct{ databasetest.Database }
 
 // eachStore runs the case on a fresh database of every engine.
 func eachStore(t *testing.T, run func(t *testing.T, s store)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		run(t, migrated(t, store{database.SQLite, "sqlite:" + filepath.Join(t.TempDir(), "test.db") + "?synchronous=off"}))
-	})
-	server := os.Getenv("TEST_POSTGRES_URL")
-	if server == "" {
-		return
-	}
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		run(t, migrated(t, store{database.PostgreSQL, freshPostgres(t, server)}))
-	})
-}
-
-func freshPostgres(t *testing.T, server string) string {
-	t.Helper()
-	ctx := t.Context()
-	name := "token_" + uuid.NewString()
-	admin, err := pgx.Connect(ctx, server)
-	require.NoError(t, err)
-	_, err = admin.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx := context.Background()
-		_, err := admin.Exec(ctx, "DROP DATABASE "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
+	databasetest.Each(t, func(t *testing.T, d databasetest.Database) {
+		s := store{d}
+		_, err := s.open(t, nil).Migrate(t.Context(), []database.Migrations{{Module: "core", FS: Migrations}})
 		require.NoError(t, err)
-		require.NoError(t, admin.Close(ctx))
+		run(t, s)
 	})
-	u, err := url.Parse(server)
-	require.NoError(t, err)
-	u.Path = "/" + name
-	return u.String()
-}
-
-func migrated(t *testing.T, s store) store {
-	t.Helper()
-	_, err := s.open(t, nil).Migrate(t.Context(), []database.Migrations{{Module: "core", FS: Migrations}})
-	require.NoError(t, err)
-	return s
 }
 
 // open opens the database until the test ends; observe may be nil.
@@ -91,8 +57,8 @@ func (s store) open(t testing.TB, observe func(context.Context, database.Stateme
 
 func (s store) openUntilClosed(t testing.TB, observe func(context.Context, database.Statement)) *database.DB {
 	t.Helper()
-	settings := database.DefaultSettings()
-	settings.URL, settings.PoolMin, settings.PoolMax = secret.New(s.url), 0, 4
+	settings := s.Settings()
+	settings.PoolMin, settings.PoolMax = 0, 4
 	db, err := database.Open(t.Context(), settings, database.Options{Observe: observe})
 	require.NoError(t, err)
 	return db

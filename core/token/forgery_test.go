@@ -42,7 +42,7 @@ func refuses(t *testing.T, a *Access, token string, reason error) {
 	require.ErrorIs(t, err, ErrInvalid)
 	require.Equal(t, reason.Error(), err.Error())
 	require.Equal(t, 401, errs.From(err).Status())
-	require.Zero(t, a.verified.EstimatedSize())
+	require.Zero(t, remembered(a).EstimatedSize())
 }
 
 // Statement 11. The keys have no database behind them, so a look at a store would panic.
@@ -54,7 +54,7 @@ func TestStatement11ForgedHeadersAreRefused(t *testing.T) {
 	ok := signed(t, key, goodHeader(key), payload)
 	_, err := a.Verify(t.Context(), ok)
 	require.NoError(t, err, "the forgeries below differ from a good token in one thing each")
-	a.verified.InvalidateAll()
+	remembered(a).InvalidateAll()
 
 	with := func(member string) string {
 		return signed(t, key, strings.TrimSuffix(goodHeader(key), "}")+","+member+"}", payload)

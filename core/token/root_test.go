@@ -331,7 +331,7 @@ func TestStatement24UnknownKeyIDsCostOneLookInAWhile(t *testing.T) {
 		flood()
 		require.EqualValues(t, 2, looks.Load())
 		require.Len(t, keys.set.Load().byKid, 1)
-		require.Zero(t, a.verified.EstimatedSize())
+		require.Zero(t, remembered(a).EstimatedSize())
 	})
 }
 

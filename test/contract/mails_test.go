@@ -11,7 +11,7 @@ import (
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/mail"
-	"github.com/gatehouse/gatehouse/testkit"
+	"github.com/gatehouse/gatehouse/core/mail/mailtest"
 )
 
 var (
@@ -33,7 +33,7 @@ func TestEveryMailIsWhole(t *testing.T) {
 		for _, language := range mail.Languages {
 			m, raw, err := a.PreviewMail(name, language)
 			require.NoError(t, err, "%s in %s", name, language)
-			got := testkit.ParseMail(t, raw)
+			got := mailtest.Parse(t, raw)
 			require.Equal(t, m.Subject, got.Subject)
 			require.Equal(t, m.Text, got.Text)
 			require.Equal(t, m.HTML, got.HTML)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/core/config"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -207,7 +208,7 @@ func TestStatement25ADestinationIsRefusedWithoutBeingQuoted(t *testing.T) {
 		destination("servicebus:///accounts", "Endpoint="+marker+";SharedAccessKeyName=x;SharedAccessKey="+marker),
 		destination("servicebus://"+namespace+"/accounts", "Endpoint=sb://"+marker+"/;SharedAccessKeyName=x;SharedAccessKey="+marker),
 	} {
-		logs := &testkit.Logs{}
+		logs := &logtest.Logs{}
 		a, err := app.New(app.Standard, app.Options{Logs: logs})
 		require.NoError(t, err)
 		_, err = a.Load(config.Source{Args: map[string]string{"data_dir": t.TempDir(), "events.destinations": setting}})

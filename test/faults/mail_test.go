@@ -18,8 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/mail/mailtest"
 	"github.com/gatehouse/gatehouse/test/drive"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // mood is what a mail server does with those who come.
@@ -241,7 +241,7 @@ func TestKillsLoseNoMail(t *testing.T) {
 			}
 			s.Start()
 			require.NotEmpty(t, acknowledged)
-			box := testkit.Mailbox{Folder: filepath.Join(dir, "mail")}
+			box := mailtest.Mailbox{Folder: filepath.Join(dir, "mail")}
 			times, ids := map[string]int{}, map[string]bool{}
 			require.Eventually(t, func() bool {
 				clear(times)

@@ -16,10 +16,10 @@ import (
 
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/event/servicebus"
 	"github.com/gatehouse/gatehouse/core/secret"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // take receives so many messages, each once the one before it was completed, so that they come in order.
@@ -97,7 +97,7 @@ func TestAMessageThatCannotBeHandledIsDeadLetteredWithItsReason(t *testing.T) {
 		return
 	}
 	v := venueOf(t)
-	i := newInbox(t, testkit.SQLite(t))
+	i := newInbox(t, databasetest.SQLite(t))
 	send(t, v.connection, v.plain, "", "good-0", "failing", "refused", "panicking", "good-1")
 	s := servicebus.Receiver{URL: "servicebus:///" + v.plain, ConnectionString: secret.New(v.connection), MaxDeliveries: 2}
 	count, stop := i.listen(t, s, func(ctx context.Context, tx *database.Tx, m event.Message) error {
@@ -142,7 +142,7 @@ func TestTheLockOfASlowMessageIsRenewed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := venueOf(t)
-			i := newInbox(t, testkit.SQLite(t))
+			i := newInbox(t, databasetest.SQLite(t))
 			queue, session, query := v.brief, "", ""
 			if sessions {
 				queue, session, query = v.briefSessions, uuid.NewString(), "?sessions=true"
@@ -168,7 +168,7 @@ func TestTheLockOfASlowMessageIsRenewed(t *testing.T) {
 
 func TestAMessageWithoutAnIDIsDeadLettered(t *testing.T) {
 	t.Parallel()
-	i := newInbox(t, testkit.SQLite(t))
+	i := newInbox(t, databasetest.SQLite(t))
 	r := event.Receive("notes.inbox", once)
 	_, err := i.Handle(t.Context(), r, event.Message{})
 	require.True(t, event.IsPermanent(err))

@@ -14,15 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/event/servicebus"
 	"github.com/gatehouse/gatehouse/core/push"
 	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/core/token"
-	"github.com/gatehouse/gatehouse/testkit"
-
-	"github.com/gatehouse/gatehouse/core/clock"
 )
 
 // venue is where the tests that any Service Bus passes are held. One queue may stand for several.
@@ -127,11 +127,11 @@ type inbox struct {
 	*event.Outbox
 
 	db     *database.DB
-	logs   *testkit.Logs
+	logs   *logtest.Logs
 	before func() // is done, where it is set, before a message is handled
 }
 
-func newInbox(t *testing.T, on testkit.Database) *inbox {
+func newInbox(t *testing.T, on databasetest.Database) *inbox {
 	t.Helper()
 	settings := on.Settings()
 	settings.PoolMin = 0
@@ -142,7 +142,7 @@ func newInbox(t *testing.T, on testkit.Database) *inbox {
 	require.NoError(t, err)
 	_, err = db.Exec(t.Context(), `CREATE TABLE notes_effects (id TEXT PRIMARY KEY)`)
 	require.NoError(t, err)
-	i := &inbox{Outbox: event.NewOutbox(&push.Bus{}), db: db, logs: &testkit.Logs{}}
+	i := &inbox{Outbox: event.NewOutbox(&push.Bus{}), db: db, logs: &logtest.Logs{}}
 	require.NoError(t, i.Open(t.Context(), event.Options{
 		DB: db, Source: "urn:test", Settings: event.DefaultSettings(), Clock: clock.System{}, Logger: slog.New(slog.NewJSONHandler(i.logs, nil)),
 	}))
@@ -263,7 +263,7 @@ func TestEachMessageHasItsEffectOnceHoweverOftenItComes(t *testing.T) {
 	if !hasVenue() {
 		return
 	}
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		v := venueOf(t)
 		i := newInbox(t, db)
 		name := uuid.NewString()
@@ -283,7 +283,7 @@ func TestMessagesOfASessionAreHandledInOrder(t *testing.T) {
 	if !hasVenue() {
 		return
 	}
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		v := venueOf(t)
 		i := newInbox(t, db)
 		names := []string{uuid.NewString(), uuid.NewString(), uuid.NewString()}

@@ -18,10 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/account"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/event/servicebus"
 	"github.com/gatehouse/gatehouse/internal/brokertest"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // identity is somebody who has a token, or gets none.
@@ -72,7 +72,7 @@ func TestWhoHasAnIdentitySendsAndReceivesWithoutAKey(t *testing.T) {
 		require.NoError(t, fault)
 	}
 	require.Equal(t, idsOf(events), ids(b.Contents(t, queue).Active))
-	i := newInbox(t, testkit.SQLite(t))
+	i := newInbox(t, databasetest.SQLite(t))
 	count, stop := i.listen(t, servicebus.Receiver{URL: url}, once, func(l *servicebus.Listener) { l.Identify(as) })
 	count.wait(t, 3)
 	stop()

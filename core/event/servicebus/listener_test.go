@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/event"
 	"github.com/gatehouse/gatehouse/core/event/servicebus"
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/internal/brokertest"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 func from(b *brokertest.Broker, entity string) servicebus.Receiver {
@@ -28,7 +28,7 @@ func TestCutSettlementsDoubleNoEffect(t *testing.T) {
 		return
 	}
 	b := brokertest.Connect(t)
-	i := newInbox(t, testkit.SQLite(t))
+	i := newInbox(t, databasetest.SQLite(t))
 	queue := b.Queue(t, brokertest.Options{LockMS: 1000, MaxDeliveries: 100})
 	b.Fault(t, brokertest.Faults{Entity: queue, CutSettlement: 0.2})
 	send(t, b.Connection(), queue, "", numbered("note", 12)...)
@@ -43,7 +43,7 @@ func TestAStopLetsTheHandlerAtWorkEndAndGivesTheRestBack(t *testing.T) {
 		return
 	}
 	b := brokertest.Connect(t)
-	i := newInbox(t, testkit.SQLite(t))
+	i := newInbox(t, databasetest.SQLite(t))
 	queue := b.Queue(t, brokertest.Options{})
 	send(t, b.Connection(), queue, "", numbered("note", 20)...)
 	began, release := make(chan struct{}, 20), make(chan struct{})
@@ -75,7 +75,7 @@ func TestMessagesOfASubscriptionAreReceivedWhenTheBrokerIsBack(t *testing.T) {
 		return
 	}
 	b := brokertest.Connect(t)
-	i := newInbox(t, testkit.SQLite(t))
+	i := newInbox(t, databasetest.SQLite(t))
 	topic := b.Topic(t, brokertest.Options{LockMS: 1000}, map[string]map[string]string{"inbox": nil})
 	line := b.Line(t)
 	s := servicebus.Receiver{URL: "servicebus:///" + topic + "/subscriptions/inbox", ConnectionString: secret.New(line.Connection())}
