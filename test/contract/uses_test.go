@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/database/schema"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -23,7 +24,7 @@ import (
 // finds its rows by with testdata/uses.*.txt, which docs/reference/schema.md is written from.
 func TestNoStatementScansATable(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		noted, clk := &statements{}, clock.NewFake(time.Now())
 		opts := append(wideLimits(), testkit.WithObserver(noted.observe), testkit.WithClock(clk), toNobody(),
 			testkit.WithSetting("database.statement_timeout", "10m")) // for what fills and analyses the tables
@@ -207,7 +208,7 @@ func TestEveryTableAndIndexHasAReasonAndAUse(t *testing.T) {
 // TestTheSchemaThatIsReadIsTheOneThatIsMade holds what is read out of the migrations against what they make of a database.
 func TestTheSchemaThatIsReadIsTheOneThatIsMade(t *testing.T) {
 	t.Parallel()
-	testkit.EachDB(t, func(t *testing.T, db testkit.Database) {
+	databasetest.Each(t, func(t *testing.T, db databasetest.Database) {
 		a, err := app.New(app.Standard, app.Options{})
 		require.NoError(t, err)
 		tables, err := a.Tables(db.Engine)

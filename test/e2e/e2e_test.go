@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/test/drive"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -31,7 +32,7 @@ func each(t *testing.T, run func(t *testing.T, settings []string)) {
 	}
 	t.Run("postgres and redis", func(t *testing.T) {
 		t.Parallel()
-		run(t, []string{"data_dir=" + t.TempDir(), "database.url=" + testkit.Postgres(t).URL, "redis.url=" + os.Getenv(testkit.RedisVariable), "database.pool_min=1"})
+		run(t, []string{"data_dir=" + t.TempDir(), "database.url=" + databasetest.Postgres(t).URL, "redis.url=" + os.Getenv(testkit.RedisVariable), "database.pool_min=1"})
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/test/drive"
 	"github.com/gatehouse/gatehouse/testkit"
 )
@@ -27,7 +28,7 @@ func TestInstancesBehindAPoolerAreOneService(t *testing.T) {
 	if os.Getenv(testkit.PgBouncerVariable) == "" {
 		return
 	}
-	db := testkit.Pooled(t)
+	db := databasetest.Pooled(t)
 	settings := []string{
 		noLimits, "data_dir=" + t.TempDir(), "database.pool_min=1",
 		"database.url=" + db.URL, "database.direct_url=" + db.DirectURL, "database.pooler=transaction",

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/internal/testenv"
 	"github.com/gatehouse/gatehouse/test/drive"
@@ -213,7 +214,7 @@ func TestFourMigratorsAreOne(t *testing.T) {
 	t.Parallel()
 	stores := map[string]string{"sqlite": "data_dir=" + t.TempDir()}
 	if hasPostgres() {
-		stores["postgres"] = "database.url=" + testkit.Postgres(t).URL
+		stores["postgres"] = "database.url=" + databasetest.Postgres(t).URL
 	}
 	for name, setting := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -304,7 +305,7 @@ func TestALockedTableIsNoEnd(t *testing.T) {
 	if !hasPostgres() {
 		return
 	}
-	url := testkit.Postgres(t).URL
+	url := databasetest.Postgres(t).URL
 	s := drive.Start(t, "database.url="+url, "data_dir="+t.TempDir(), "database.pool_min=1", "database.pool_max=4", "database.statement_timeout=2s", noLimits)
 	require.Equal(t, http.StatusCreated, s.Register("ada@example.com").Status)
 	settings := database.DefaultSettings()

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gatehouse/gatehouse/core/database"
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/test/drive"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // TestInstancesGoOnWithoutTheirChannel takes Redis and the listening connection away from two instances, which say so, keep
@@ -20,7 +20,7 @@ func TestInstancesGoOnWithoutTheirChannel(t *testing.T) {
 	if !hasPostgres() || !hasRedis() {
 		return
 	}
-	db, r := testkit.Postgres(t), startRedis(t)
+	db, r := databasetest.Postgres(t), startRedis(t)
 	settings := []string{"database.url=" + db.URL, "redis.url=" + r.URL, noLimits, "database.pool_min=0", "database.pool_max=5"}
 	one := drive.Start(t, settings...)
 	two := drive.Start(t, settings...)

@@ -17,8 +17,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/database/databasetest"
 	"github.com/gatehouse/gatehouse/test/drive"
-	"github.com/gatehouse/gatehouse/testkit"
 )
 
 // TestStatement13RotationsUnderLoadRefuseNoToken takes longer than five seconds: a key signs ten seconds after it was made.
@@ -33,7 +33,7 @@ func TestStatement13RotationsUnderLoadRefuseNoToken(t *testing.T) {
 	}
 	t.Run("two instances on postgres", func(t *testing.T) {
 		t.Parallel()
-		rotating(t, drive.Often(1, 50), 2, "data_dir="+t.TempDir(), "database.url="+testkit.Postgres(t).URL, "database.pool_min=1")
+		rotating(t, drive.Often(1, 50), 2, "data_dir="+t.TempDir(), "database.url="+databasetest.Postgres(t).URL, "database.pool_min=1")
 	})
 }
 
