@@ -2,6 +2,9 @@ package testkit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -68,10 +71,24 @@ var sqliteTemplate = sync.OnceValues(func() (content []byte, err error) {
 	return os.ReadFile(path)
 })
 
-var postgresTemplate = postgrestest.Template{Fill: func(t testing.TB, url string) {
-	t.Helper()
-	require.NoError(t, bringUp(databasetest.PostgresAt(url)))
-}}
+var postgresTemplate = postgrestest.Template{
+	Version: schemaVersion,
+	Fill:    func(url string) error { return bringUp(databasetest.PostgresAt(url)) },
+}
+
+// schemaVersion is a digest of all that bringUp runs.
+func schemaVersion() (string, error) {
+	a, err := app.New(app.Standard, app.Options{})
+	if err != nil {
+		return "", err
+	}
+	scripts, err := database.Scripts(database.PostgreSQL, a.Migrations())
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256(fmt.Appendf(nil, "%q", scripts))
+	return hex.EncodeToString(digest[:8]), nil
+}
 
 // bringUp makes the tables of the standard modules.
 func bringUp(at Database) error {

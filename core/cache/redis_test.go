@@ -1,12 +1,10 @@
 package cache
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,25 +15,8 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache/redistest"
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/secret"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 )
-
-// lines is a log that several goroutines write.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.buf.String(), text)
-}
 
 // silentServer accepts connections and never answers.
 func silentServer(t *testing.T) secret.String {
@@ -74,7 +55,7 @@ func TestUnknownInstallationCountsAsUnavailable(t *testing.T) {
 
 func TestAbsentRedisIsUnavailableAtOnce(t *testing.T) {
 	t.Parallel()
-	log := &lines{}
+	log := &logtest.Logs{}
 	r := connect(t, secret.New("redis://:hunter2@127.0.0.1:1"), uniqueNamespace(), slog.New(slog.NewTextHandler(log, nil)))
 	require.Equal(t, StateDown, r.State())
 	s := NewRedisStore(r, "s")
@@ -90,8 +71,8 @@ func TestAbsentRedisIsUnavailableAtOnce(t *testing.T) {
 	require.ErrorIs(t, s.Set(t.Context(), "k", nil, time.Hour), errs.ErrUnavailable)
 	require.ErrorIs(t, s.Delete(t.Context(), "k"), errs.ErrUnavailable)
 	require.Equal(t, StateDown, r.State())
-	require.Equal(t, 1, log.count("redis is unavailable"))
-	require.Zero(t, log.count("hunter2"))
+	require.Equal(t, 1, log.Count("redis is unavailable"))
+	require.Zero(t, log.Count("hunter2"))
 }
 
 func TestSilentRedisCostsOneDeadlineThenNothing(t *testing.T) {
@@ -191,7 +172,7 @@ func recovers(t *testing.T, r *Redis) {
 func TestRedisComesBackByItself(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		log := &lines{}
+		log := &logtest.Logs{}
 		r := connect(t, server.URL(), uniqueNamespace(), slog.New(slog.NewTextHandler(log, nil)))
 		s := NewRedisStore(r, "s")
 		require.NoError(t, s.Set(t.Context(), "k", []byte("v"), time.Hour))
@@ -204,8 +185,8 @@ func TestRedisComesBackByItself(t *testing.T) {
 		server.Start()
 		recovers(t, r)
 		requireMiss(t, s, "k")
-		require.Equal(t, 1, log.count("redis is unavailable"))
-		require.Equal(t, 1, log.count("redis is available again"))
+		require.Equal(t, 1, log.Count("redis is unavailable"))
+		require.Equal(t, 1, log.Count("redis is available again"))
 	})
 }
 

@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 )
 
 // note is a thing to send through the border.
@@ -94,24 +93,7 @@ type border struct {
 	t      testing.TB
 	router *httpapi.Router
 	server *httptest.Server
-	log    *lines
-}
-
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+	log    *logtest.Logs
 }
 
 func serve(t testing.TB, mutators ...func(*httpapi.Dependencies)) *border {
@@ -124,7 +106,7 @@ func serve(t testing.TB, mutators ...func(*httpapi.Dependencies)) *border {
 // serveRouter serves what is mounted.
 func serveRouter(t testing.TB, rt *httpapi.Router, mutators ...func(*httpapi.Dependencies)) *border {
 	t.Helper()
-	log := &lines{}
+	log := &logtest.Logs{}
 	deps := httpapi.Dependencies{
 		Settings: &httpapi.Settings{MaxBody: 1 << 10, MaxHeader: 64 << 10, MaxConnections: 100},
 		Authenticator: fakeAuth{

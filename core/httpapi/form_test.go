@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/errs"
 	"github.com/gatehouse/gatehouse/core/httpapi"
 	"github.com/gatehouse/gatehouse/core/ratelimit"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 )
 
 type renaming struct {
@@ -62,7 +63,7 @@ func serveForm(t testing.TB, mutators ...func(*httpapi.Dependencies)) (*border, 
 			return text
 		},
 	})
-	log := &lines{}
+	log := &logtest.Logs{}
 	deps := httpapi.Dependencies{
 		Settings: &httpapi.Settings{MaxBody: 1 << 10, MaxHeader: 64 << 10, MaxConnections: 100, BasePath: "/base"},
 		Logger:   slog.New(slog.NewJSONHandler(log, nil)),

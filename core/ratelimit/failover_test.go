@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/cache/redistest"
 	"github.com/gatehouse/gatehouse/core/clock"
 	"github.com/gatehouse/gatehouse/core/errs"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 )
 
 // switched is a shared Limiter that can be away, and can lose its counts.
@@ -43,7 +44,7 @@ func (s *switched) Peek(ctx context.Context, checks ...Check) ([]Decision, error
 
 func (s *switched) flush() { s.inner = NewMemory(s.clock, 0) }
 
-func newSwitched(log *lines) (*Failover, *switched, *clock.Fake) {
+func newSwitched(log *logtest.Logs) (*Failover, *switched, *clock.Fake) {
 	c := newClock()
 	s := &switched{clock: c}
 	s.flush()
@@ -61,7 +62,7 @@ func grants(t *testing.T, l Limiter, check Check) int {
 
 func TestFailoverGrantsTheQuotaOnceHoweverTheStoreComesAndGoes(t *testing.T) {
 	t.Parallel()
-	log := &lines{}
+	log := &logtest.Logs{}
 	f, s, c := newSwitched(log)
 	check := Check{Limit: limit("login", 10, time.Minute), Key: "k"}
 	for range 4 {
@@ -84,13 +85,13 @@ func TestFailoverGrantsTheQuotaOnceHoweverTheStoreComesAndGoes(t *testing.T) {
 	require.Equal(t, 10, grants(t, f, fresh), "never closed: the whole quota for who has not used it")
 	c.Advance(time.Minute)
 	require.Equal(t, 10, grants(t, f, check))
-	require.Equal(t, 2, log.count("redis is unavailable"))
-	require.Equal(t, 1, log.count("shared through redis again"))
+	require.Equal(t, 2, log.Count("redis is unavailable"))
+	require.Equal(t, 1, log.Count("shared through redis again"))
 }
 
 func TestFloodDoesNotReachTheSharedStore(t *testing.T) {
 	t.Parallel()
-	f, s, _ := newSwitched(&lines{})
+	f, s, _ := newSwitched(&logtest.Logs{})
 	check := Check{Limit: limit("login", 10, time.Minute), Key: "k"}
 	for range 1000 {
 		allow(t, f, check)
@@ -100,7 +101,7 @@ func TestFloodDoesNotReachTheSharedStore(t *testing.T) {
 
 func TestFailoverObeysTheSharedCounts(t *testing.T) {
 	t.Parallel()
-	f, s, _ := newSwitched(&lines{})
+	f, s, _ := newSwitched(&logtest.Logs{})
 	check := Check{Limit: limit("login", 10, time.Minute), Key: "k"}
 	other := NewFailover(s, NewMemory(s.clock, 0), silent)
 	require.Equal(t, 10, grants(t, other, check))
@@ -109,7 +110,7 @@ func TestFailoverObeysTheSharedCounts(t *testing.T) {
 
 func TestFailoverToleratesJitter(t *testing.T) {
 	t.Parallel()
-	f, s, c := newSwitched(&lines{})
+	f, s, c := newSwitched(&logtest.Logs{})
 	ahead := clock.NewFake(c.Now())
 	s.clock = ahead
 	s.flush()
@@ -137,7 +138,7 @@ func TestLostCountsUnderWayGrantNothing(t *testing.T) {
 
 func TestCallerThatLeavesDoesNotDegrade(t *testing.T) {
 	t.Parallel()
-	f, s, _ := newSwitched(&lines{})
+	f, s, _ := newSwitched(&logtest.Logs{})
 	s.away = errs.ErrUnavailable.WithCause(context.Canceled)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -149,7 +150,7 @@ func TestCallerThatLeavesDoesNotDegrade(t *testing.T) {
 
 func TestMistakeOfTheSharedLimiterIsAnError(t *testing.T) {
 	t.Parallel()
-	f, s, _ := newSwitched(&lines{})
+	f, s, _ := newSwitched(&logtest.Logs{})
 	s.away = errTwice
 	_, err := f.Allow(t.Context(), Check{Limit: limit("login", 1, time.Minute), Key: "k"})
 	require.ErrorIs(t, err, errTwice)
@@ -157,7 +158,7 @@ func TestMistakeOfTheSharedLimiterIsAnError(t *testing.T) {
 
 // faulty is a Failover over a private server, on real time; the limit refills too slowly to matter. A server that is slow
 // for so long counts as away.
-func faulty(t *testing.T, server *redistest.Server, log *lines, slow time.Duration) (*Failover, *cache.Redis, Check) {
+func faulty(t *testing.T, server *redistest.Server, log *logtest.Logs, slow time.Duration) (*Failover, *cache.Redis, Check) {
 	t.Helper()
 	r := connect(t, server.URL(), slow)
 	require.Eventually(t, func() bool { return r.Ping(t.Context()) == nil }, 10*time.Second, 20*time.Millisecond)
@@ -168,7 +169,7 @@ func faulty(t *testing.T, server *redistest.Server, log *lines, slow time.Durati
 func TestStoppedRedisNeitherOpensNorCloses(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		log := &lines{}
+		log := &logtest.Logs{}
 		f, r, check := faulty(t, server, log, 5*time.Second)
 		for range 4 {
 			require.True(t, allow(t, f, check)[0].Allowed)
@@ -182,15 +183,15 @@ func TestStoppedRedisNeitherOpensNorCloses(t *testing.T) {
 		require.True(t, allow(t, f, Check{Limit: check.Limit, Key: "later"})[0].Allowed)
 		require.False(t, f.Degraded())
 		require.Zero(t, grants(t, f, check), "the server came back empty")
-		require.Equal(t, 1, log.count("redis is unavailable"))
-		require.Equal(t, 1, log.count("shared through redis again"))
+		require.Equal(t, 1, log.Count("redis is unavailable"))
+		require.Equal(t, 1, log.Count("shared through redis again"))
 	})
 }
 
 func TestFlushedRedisGrantsNothingTwice(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		f, _, check := faulty(t, server, &lines{}, 5*time.Second)
+		f, _, check := faulty(t, server, &logtest.Logs{}, 5*time.Second)
 		for range 4 {
 			require.True(t, allow(t, f, check)[0].Allowed)
 		}
@@ -204,7 +205,7 @@ func TestFlushedRedisGrantsNothingTwice(t *testing.T) {
 func TestSlowRedisKeepsEveryDecisionShort(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		f, r, check := faulty(t, server, &lines{}, 200*time.Millisecond)
+		f, r, check := faulty(t, server, &logtest.Logs{}, 200*time.Millisecond)
 		check.Limit.Rate = Rate{Count: MaxCount, Per: 24 * time.Hour}
 		require.True(t, allow(t, f, check)[0].Allowed)
 		server.Pause()
@@ -232,7 +233,7 @@ func TestSlowRedisKeepsEveryDecisionShort(t *testing.T) {
 func TestRedisIsStoppedUnderLoad(t *testing.T) {
 	t.Parallel()
 	redistest.Each(t, func(t *testing.T, server *redistest.Server) {
-		f, _, check := faulty(t, server, &lines{}, 5*time.Second)
+		f, _, check := faulty(t, server, &logtest.Logs{}, 5*time.Second)
 		check.Limit.Rate.Count = 500
 		var granted, calls atomic.Int64
 		var all sync.WaitGroup

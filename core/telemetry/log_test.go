@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse/gatehouse/core/config"
 	"github.com/gatehouse/gatehouse/core/secret"
 	"github.com/gatehouse/gatehouse/core/telemetry"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 )
 
 const marker = "marker-of-a-secret"
@@ -168,7 +169,7 @@ func TestTimesAreInUTC(t *testing.T) {
 
 func TestLevelHidesWhatIsLessSevere(t *testing.T) {
 	t.Parallel()
-	out := &lines{}
+	out := &logtest.Logs{}
 	tel, err := telemetry.Open(t.Context(), telemetry.Settings{Level: "warn", Format: "text"}, telemetry.Options{Writer: out})
 	require.NoError(t, err)
 	tel.Logger().Info("hidden")
@@ -182,7 +183,7 @@ func TestAutoIsJSONUnlessATerminalInDevelopment(t *testing.T) {
 	file, err := os.Create(t.TempDir() + "/log")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, file.Close()) })
-	for _, w := range []io.Writer{&lines{}, file} {
+	for _, w := range []io.Writer{&logtest.Logs{}, file} {
 		tel, err := telemetry.Open(t.Context(), telemetry.Settings{Level: "info", Format: "auto"}, telemetry.Options{Writer: w, Development: true})
 		require.NoError(t, err)
 		tel.Logger().Info("m")

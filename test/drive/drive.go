@@ -2,7 +2,6 @@
 package drive
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,13 +12,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/internal/loopback"
 )
 
@@ -73,7 +72,7 @@ type Server struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error
-	log  buffer
+	log  logtest.Logs
 }
 
 // Start serves with these settings, each as path=value, and waits until it answers. The test's end kills it.
@@ -264,22 +263,4 @@ func (s *Server) MustLogIn(email string) string {
 	token, a := s.LogIn(email)
 	require.Equal(s.t, http.StatusOK, a.Status, "%s", a.Body)
 	return token
-}
-
-// buffer is written by a process and read by its test.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

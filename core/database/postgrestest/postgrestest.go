@@ -30,41 +30,47 @@ func New(t testing.TB) string {
 	return lend(t, "")
 }
 
-// Template is a database that others begin as copies of, where to fill each would take longer than its test does. It is on
-// the server while a test has a copy. It is safe for concurrent use, and not to be copied.
+// Template is a database that others begin as copies of, where to fill each would take longer than most tests do. It is filled
+// once for each version, and stays on the server, for other processes and the next run. It is safe for concurrent use.
 type Template struct {
-	Fill func(t testing.TB, url string)
+	Version func() (string, error) // in letters and digits, another for whatever Fill makes another way
+	Fill    func(url string) error
 
 	mu   sync.Mutex
-	uses int
-	name string
+	name string // empty until it is known to be there
 }
 
 // New makes a database that is a copy, drops it when the test ends, and gives its URL.
 func (m *Template) New(t testing.TB) string {
 	t.Helper()
-	t.Cleanup(func() { m.leave(t) })
-	m.enter(t)
-	return lend(t, " TEMPLATE "+m.name)
+	return lend(t, " TEMPLATE "+m.ready(t))
 }
 
-func (m *Template) enter(t testing.TB) {
+func (m *Template) ready(t testing.TB) (name string) {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.uses++; m.uses == 1 {
-		m.name = create(t, "")
-		m.Fill(t, address(t, m.name))
+	if m.name != "" {
+		return m.name
 	}
-}
-
-func (m *Template) leave(t testing.TB) {
-	t.Helper()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.uses--; m.uses == 0 {
-		drop(t, m.name)
-	}
+	version, err := m.Version()
+	require.NoError(t, err)
+	name = "gatehouse_template_" + version
+	with(t, func(ctx context.Context, conn *pgx.Conn) {
+		// One process fills it, while others wait until this connection ends.
+		_, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext($1))", name)
+		require.NoError(t, err)
+		var there bool
+		require.NoError(t, conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&there))
+		if !there {
+			half := create(t, "") // until it is whole, under a name that nobody takes for the template's
+			require.NoError(t, m.Fill(address(t, half)))
+			_, err = conn.Exec(ctx, "ALTER DATABASE "+half+" RENAME TO "+name)
+			require.NoError(t, err)
+		}
+	})
+	m.name = name
+	return name
 }
 
 func lend(t testing.TB, how string) string {

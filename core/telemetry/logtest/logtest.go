@@ -3,6 +3,7 @@ package logtest
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 )
 
@@ -25,3 +26,6 @@ func (l *Logs) String() string {
 	defer l.mu.Unlock()
 	return l.buf.String()
 }
+
+// Count says how often a text was logged so far.
+func (l *Logs) Count(text string) int { return strings.Count(l.String(), text) }
