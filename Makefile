@@ -10,8 +10,8 @@ ARGS   ?=
 FUZZTIME ?= 1m
 
 GO ?= go
-# One way to compile, but for the race detector's, so that each package is compiled once: binaries need no C library, and name
-# no folder of this machine, which makes what was compiled in one clone good for the next.
+# One way to compile, but for the race detector's, so that each package is compiled once: binaries need no C library, and do
+# not tell where their source lay, which makes what was compiled in one clone good for the next.
 export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 BIN := bin
@@ -40,23 +40,22 @@ DRIVING := ./test/e2e/... ./test/faults/...
 COVERED := ./core/...,./modules/...
 GATES   := -min 85:core/,modules/ -min 95:core/password -min 95:core/token -min 95:core/ratelimit
 TESTENV := exec $(BIN)/testenv -need
-# Inner loops that are not ours to search for races, and much of what the detector costs: SQLite's C, translated to Go,
-# argon2's, and those that pack and draw.
-UNRACED := $(foreach p,modernc.org/sqlite/lib modernc.org/libc modernc.org/memory ./third_party/argon2 golang.org/x/crypto/blake2b \
-	compress/flate image/... golang.org/x/image/...,-gcflags=$(p)=-race=false)
+# SQLite's C, translated to Go, and argon2's inner loop are not ours to search for races, and most of what the detector costs.
+UNRACED := $(foreach p,modernc.org/sqlite/lib modernc.org/libc modernc.org/memory ./third_party/argon2 golang.org/x/crypto/blake2b,\
+	-gcflags=$(p)=-race=false)
 
 .PHONY: test
 test: $(BIN)/testenv ## Run every test: SQLite, PostgreSQL, Redis, a browser, the race detector, coverage
 	@$(TESTENV) cc,postgres,pgbouncer,redis,chromium,strace,azurite,servicebus -- $(MAKE) test-inside
 
 # What `test` runs where TEST_POSTGRES_URL, TEST_PGBOUNCER_URL, TEST_REDIS_URL, TEST_AZURITE_URL, TEST_SERVICEBUS_URL,
-# TEST_CHROMIUM and TEST_STRACE are set. To vet is for `check`.
+# TEST_CHROMIUM and TEST_STRACE are set.
 .PHONY: test-inside
 test-inside:
 	@mkdir -p coverage
-	CGO_ENABLED=1 $(GO) test -race $(UNRACED) -vet off -timeout 15m -covermode atomic -coverpkg $(COVERED) -coverprofile coverage/race.out \
+	CGO_ENABLED=1 $(GO) test -race $(UNRACED) -timeout 15m -covermode atomic -coverpkg $(COVERED) -coverprofile coverage/race.out \
 		$$($(GO) list ./... | grep -v -e '/test/e2e' -e '/test/faults')
-	$(GO) test -vet off -p 1 -timeout 20m $(DRIVING)
+	$(GO) test -p 1 -timeout 20m $(DRIVING)
 	@$(MAKE) test-tools coverage
 
 .PHONY: test-tools

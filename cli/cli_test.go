@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/cli"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 )
 
 // result is what a command left behind.
@@ -37,27 +36,9 @@ func runWith(t *testing.T, environ []string, stdin string, args ...string) resul
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var out, errs buffer
+	var out, errs logtest.Logs
 	code := cli.Run(ctx, app.Standard, args, cli.IO{In: strings.NewReader(stdin), Out: &out, Err: &errs, Environ: environ})
 	return result{code, out.String(), errs.String()}
-}
-
-// buffer is written by a command and read by its test.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 func TestWrongUsageSaysSoAndExitsWith2(t *testing.T) {
@@ -279,7 +260,7 @@ func TestServeAnswersUntilItIsToldToStop(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var errs buffer
+	var errs logtest.Logs
 	done := make(chan int, 1)
 	go func() {
 		done <- cli.Run(ctx, app.Standard, []string{"serve", "--addr", "127.0.0.1:0", "--set", "ops.addr=127.0.0.1:0", "--data-dir", t.TempDir()},

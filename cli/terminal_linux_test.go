@@ -14,6 +14,7 @@ import (
 
 	"github.com/gatehouse/gatehouse/app"
 	"github.com/gatehouse/gatehouse/cli"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -43,7 +44,7 @@ func echoes(t *testing.T, screen *os.File) bool {
 // asked runs user create on a terminal. Each answer is typed once its question stands and the echo is off.
 func asked(t *testing.T, person, screen *os.File, answers ...string) (int, string) {
 	t.Helper()
-	var out, errs buffer
+	var out, errs logtest.Logs
 	done := make(chan int, 1)
 	args := []string{"user", "create", "--email", "a@example.com", "--full-name", "A", "--data-dir", t.TempDir()}
 	go func() { done <- cli.Run(t.Context(), app.Standard, args, cli.IO{In: screen, Out: &out, Err: &errs}) }()
@@ -78,7 +79,7 @@ func TestAQuestionThatIsBrokenOffGivesTheEchoBack(t *testing.T) {
 	t.Parallel()
 	person, screen := terminal(t)
 	ctx, stop := context.WithCancel(t.Context())
-	var errs buffer
+	var errs logtest.Logs
 	done := make(chan int, 1)
 	args := []string{"user", "create", "--email", "a@example.com", "--full-name", "A", "--data-dir", t.TempDir()}
 	go func() { done <- cli.Run(ctx, app.Standard, args, cli.IO{In: screen, Out: &errs, Err: &errs}) }()
@@ -105,7 +106,7 @@ func TestRevokingSigningKeysIsAskedAbout(t *testing.T) {
 	t.Parallel()
 	for answer, code := range map[string]int{"y\n": 0, "Yes\n": 0, "n\n": 2, "\n": 2} {
 		person, screen := terminal(t)
-		var out, errs buffer
+		var out, errs logtest.Logs
 		_, err := person.WriteString(answer)
 		require.NoError(t, err)
 		args := []string{"keys", "rotate", "--revoke-old", "--data-dir", t.TempDir()}
@@ -126,7 +127,7 @@ func TestADeletionIsConfirmedByTypingTheAddress(t *testing.T) {
 		person, screen := terminal(t)
 		_, err := person.WriteString(answer)
 		require.NoError(t, err)
-		var out, errs buffer
+		var out, errs logtest.Logs
 		args := []string{"user", "delete", u.ID.String(), "--data-dir", t.TempDir(), "--set", "database.url=" + db.URL}
 		require.Equal(t, code, cli.Run(t.Context(), app.Standard, args, cli.IO{In: screen, Out: &out, Err: &errs}), "%q: %s", answer, errs.String())
 		require.Contains(t, errs.String(), "This deletes the user Ada@Bücher.example (Ada Lovelace), and all that is held about them, for good.\nType the e-mail address to go on: ")
@@ -147,7 +148,7 @@ func TestADeletionThatIsBrokenOffDeletesNobody(t *testing.T) {
 	u := api.User()
 	person, screen := terminal(t)
 	ctx, stop := context.WithCancel(t.Context())
-	var errs buffer
+	var errs logtest.Logs
 	done := make(chan int, 1)
 	args := []string{"user", "delete", u.Email, "--data-dir", t.TempDir(), "--set", "database.url=" + db.URL}
 	go func() { done <- cli.Run(ctx, app.Standard, args, cli.IO{In: screen, Out: &errs, Err: &errs}) }()

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse/gatehouse/cli"
 	"github.com/gatehouse/gatehouse/core/account"
 	"github.com/gatehouse/gatehouse/core/module"
+	"github.com/gatehouse/gatehouse/core/telemetry/logtest"
 	"github.com/gatehouse/gatehouse/testkit"
 )
 
@@ -259,7 +260,7 @@ func TestAProgramWithoutAccountsSaysSo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, args := range [][]string{{"migrate", "up"}, {"user", "list"}, {"user", "invite", "--email", "a@example.com", "--full-name", "A"}} {
-		var out, errs buffer
+		var out, errs logtest.Logs
 		code := cli.Run(t.Context(), func(*app.Stores) ([]module.Module, error) { return nil, nil }, append(args, "--data-dir", dir),
 			cli.IO{In: strings.NewReader(""), Out: &out, Err: &errs})
 		if args[0] == "migrate" {
@@ -277,7 +278,7 @@ func TestACommandThatIsToldToStopSaysSo(t *testing.T) {
 	u := testkit.Serve(t, db).User()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	var out, errs buffer
+	var out, errs logtest.Logs
 	code := cli.Run(ctx, app.Standard, []string{"user", "disable", u.Email, "--data-dir", t.TempDir(), "--set", "database.url=" + db.URL},
 		cli.IO{In: strings.NewReader(""), Out: &out, Err: &errs})
 	require.Equal(t, 1, code)

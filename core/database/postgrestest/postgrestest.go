@@ -64,6 +64,7 @@ func (m *Template) ready(t testing.TB) (name string) {
 		require.NoError(t, conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&there))
 		if !there {
 			half := create(t, "") // until it is whole, under a name that nobody takes for the template's
+			t.Cleanup(func() { drop(t, half) })
 			require.NoError(t, m.Fill(address(t, half)))
 			_, err = conn.Exec(ctx, "ALTER DATABASE "+half+" RENAME TO "+name)
 			require.NoError(t, err)

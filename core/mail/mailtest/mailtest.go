@@ -3,6 +3,7 @@ package mailtest
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -55,9 +56,12 @@ func (b Mailbox) All(t testing.TB) []Mail {
 // To waits until count mails or more went to the address, and gives them, the oldest first.
 func (b Mailbox) To(t testing.TB, address string, count int) []Mail {
 	t.Helper()
-	var found []Mail
-	for deadline := time.Now().Add(mailWithin); ; {
-		found = found[:0]
+	ctx, cancel := context.WithTimeout(t.Context(), mailWithin)
+	defer cancel()
+	ticker := time.NewTicker(5 * time.Millisecond) // the worker is another goroutine, or another process
+	defer ticker.Stop()
+	for {
+		var found []Mail
 		for _, m := range b.All(t) {
 			if m.To == address {
 				found = append(found, m)
@@ -66,8 +70,11 @@ func (b Mailbox) To(t testing.TB, address string, count int) []Mail {
 		if len(found) >= count {
 			return found
 		}
-		require.True(t, time.Now().Before(deadline), "%d mails to %s, %d wanted", len(found), address, count)
-		time.Sleep(5 * time.Millisecond) // the worker is another goroutine, or another process
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			require.Fail(t, "no mail", "%d mails to %s, %d wanted", len(found), address, count)
+		}
 	}
 }
 
