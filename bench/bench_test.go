@@ -112,9 +112,13 @@ func TestALineComparesWithTheBareHandlerOfItsRound(t *testing.T) {
 func TestARowThatHashesIsComparedWithHandlersThatDo(t *testing.T) {
 	t.Parallel()
 	s := &stage{dir: "dir", stores: []*store{{name: "SQLite"}, {name: "PostgreSQL + Redis", postgres: &testenv.Postgres{URL: "postgres://there"}}}}
+	without := &stage{}
 	names := func(r row) (all []string) {
-		for _, target := range s.targetsOf(r) {
+		for _, target := range s.targetsOf(r, without) {
 			all = append(all, strings.TrimSpace(target.name+" "+strings.Join(target.bare, " ")))
+			if silent := strings.HasSuffix(target.name, "without outbox and audit trail"); silent != (target.stage == without) {
+				t.Errorf("%q is served by the wrong binary", target.name)
+			}
 		}
 		return all
 	}
@@ -123,8 +127,10 @@ func TestARowThatHashesIsComparedWithHandlersThatDo(t *testing.T) {
 	}
 	if got := names(row{hashes: true}); !slices.Equal(got, []string{
 		"bare net/http -hash",
-		"bare net/http, a commit to SQLite -hash -commit sqlite:" + filepath.Join("dir", "bare.db"), "SQLite",
-		"bare net/http, a commit to PostgreSQL + Redis -hash -commit postgres://there", "PostgreSQL + Redis",
+		"bare net/http, a commit to SQLite -hash -commit sqlite:" + filepath.Join("dir", "bare.db"),
+		"SQLite, without outbox and audit trail", "SQLite",
+		"bare net/http, a commit to PostgreSQL + Redis -hash -commit postgres://there",
+		"PostgreSQL + Redis, without outbox and audit trail", "PostgreSQL + Redis",
 	}) {
 		t.Errorf("%q", got)
 	}

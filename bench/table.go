@@ -34,14 +34,16 @@ const bareTarget = "bare net/http"
 // target is what a row is run on: the product on a store, or a bare handler.
 type target struct {
 	name  string
+	stage *stage // whose binary serves
 	store *store
 	bare  []string // flags of the bare handler
 }
 
-// targetsOf has the bare handler first. Where a row hashes, there is one more for each store, which also commits a row to it:
-// the least that a request costs there which leaves anything behind.
-func (s *stage) targetsOf(r row) []target {
-	bare := target{name: bareTarget}
+// targetsOf has the bare handler first. Where a row hashes, there are two more for each store. One is bare and also commits a
+// row: the least that a request costs there which leaves anything behind. The other is the product without the rows that tell
+// others of the request.
+func (s *stage) targetsOf(r row, without *stage) []target {
+	bare := target{name: bareTarget, stage: s}
 	if r.hashes {
 		bare.bare = []string{"-hash"}
 	}
@@ -49,9 +51,11 @@ func (s *stage) targetsOf(r row) []target {
 	for _, st := range s.stores {
 		if r.hashes {
 			least := append(slices.Clone(bare.bare), "-commit", s.commitURL(st))
-			targets = append(targets, target{name: bareTarget + ", a commit to " + st.name, bare: least})
+			targets = append(targets,
+				target{name: bareTarget + ", a commit to " + st.name, stage: s, bare: least},
+				target{name: st.name + ", without outbox and audit trail", stage: without, store: st})
 		}
-		targets = append(targets, target{name: st.name, store: st})
+		targets = append(targets, target{name: st.name, stage: s, store: st})
 	}
 	return targets
 }
@@ -73,12 +77,17 @@ func benchRows(ctx context.Context, s *stage) error {
 			return err
 		}
 	}
-	var lines []line
-	for _, r := range allRows {
-		if !s.options.rows.MatchString(r.name) {
-			continue
+	rows := slices.DeleteFunc(slices.Clone(allRows), func(r row) bool { return !s.options.rows.MatchString(r.name) })
+	var without *stage
+	if slices.ContainsFunc(rows, func(r row) bool { return r.hashes }) {
+		var err error
+		if without, err = s.withoutRows(ctx); err != nil {
+			return err
 		}
-		of, err := s.benchRow(ctx, r)
+	}
+	var lines []line
+	for _, r := range rows {
+		of, err := s.benchRow(ctx, r, without)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
@@ -94,14 +103,14 @@ func benchRows(ctx context.Context, s *stage) error {
 }
 
 // benchRow goes round over the targets, so that what disturbs the machine disturbs all of them.
-func (s *stage) benchRow(ctx context.Context, r row) ([]line, error) {
-	targets := s.targetsOf(r)
+func (s *stage) benchRow(ctx context.Context, r row, without *stage) ([]line, error) {
+	targets := s.targetsOf(r, without)
 	lines := make([]line, len(targets))
 	for round := range s.runs {
 		for i, t := range targets {
 			l := &lines[i]
 			l.Row, l.What, l.Target = r.name, r.what, t.name
-			if err := s.benchOnce(ctx, r, t, l, round == s.runs-1); err != nil {
+			if err := t.stage.benchOnce(ctx, r, t, l, round == s.runs-1); err != nil {
 				return nil, err
 			}
 			last := l.Samples[len(l.Samples)-1]
